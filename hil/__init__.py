@@ -1,0 +1,1 @@
+"""Talks to devices, real or emulated, and proves what a device refuses."""

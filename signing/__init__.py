@@ -1,0 +1,1 @@
+"""Makes update packages and signed images; believes none until it is verified."""

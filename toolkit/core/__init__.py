@@ -1,0 +1,1 @@
+"""The shared vocabulary: errors, bounded bytes, layouts, findings, registry, limits."""

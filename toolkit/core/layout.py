@@ -1,0 +1,107 @@
+"""Records that are their own wire layout: the one door to construct.
+
+A record is a frozen dataclass whose fields are made with ``wire(...)``. ``Layout(Record, size=n)`` checks at import that
+the declared size is the size on the wire, so a wrong table fails in the test run and not on a device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final, Generic, TypeVar
+
+import construct
+
+from toolkit.core.errors import FormatError
+from toolkit.core.window import Window
+
+__all__ = [
+    "I8",
+    "U8",
+    "U16BE",
+    "U16LE",
+    "U24BE",
+    "U24LE",
+    "U32BE",
+    "U32LE",
+    "U64BE",
+    "U64LE",
+    "Layout",
+    "array",
+    "const",
+    "raw",
+    "text",
+    "wire",
+]
+
+Record = TypeVar("Record")
+Wire = Any
+"""A construct; construct has no types, so it is opaque outside this module."""
+
+U8: Final[Wire] = construct.Int8ub
+I8: Final[Wire] = construct.Int8sb
+U16LE: Final[Wire] = construct.Int16ul
+U16BE: Final[Wire] = construct.Int16ub
+U24LE: Final[Wire] = construct.Int24ul
+U24BE: Final[Wire] = construct.Int24ub
+U32LE: Final[Wire] = construct.Int32ul
+U32BE: Final[Wire] = construct.Int32ub
+U64LE: Final[Wire] = construct.Int64ul
+U64BE: Final[Wire] = construct.Int64ub
+
+
+def const(value: Any, kind: Wire | None = None) -> Wire:
+    """Return a field that must equal ``value``: bytes, or a number encoded as ``kind``."""
+    return construct.Const(value) if kind is None else construct.Const(value, kind)
+
+
+def raw(size_bytes: int) -> Wire:
+    """Return a field of ``size_bytes`` bytes, taken as they are."""
+    return construct.Bytes(size_bytes)
+
+
+def text(size_bytes: int) -> Wire:
+    """Return a NUL-padded text field of ``size_bytes`` bytes; bytes outside ASCII survive as Latin-1."""
+    return construct.ExprAdapter(
+        construct.Bytes(size_bytes),
+        decoder=lambda value, context: value.partition(b"\0")[0].decode("latin-1"),
+        encoder=lambda value, context: value.encode("latin-1").ljust(size_bytes, b"\0"),
+    )
+
+
+def array(count: int, kind: Wire) -> Wire:
+    """Return a field of ``count`` elements of ``kind``."""
+    return construct.Array(count, kind)
+
+
+def wire(kind: Wire) -> Any:
+    """Declare a record field together with its encoding."""
+    return dataclasses.field(metadata={"wire": kind})
+
+
+class Layout(Generic[Record]):
+    """Reads and builds one fixed-size record type."""
+
+    def __init__(self, record: type[Record], *, size: int) -> None:
+        fields = dataclasses.fields(record)  # type: ignore[arg-type]  # Record is a dataclass by contract
+        self.size: Final = size
+        self._record = record
+        self._struct = construct.Struct(*[f.name / f.metadata["wire"] for f in fields])
+        self._names = tuple(f.name for f in fields)
+        on_wire = self._struct.sizeof()
+        if on_wire != size:
+            raise TypeError(f"{record.__name__} is declared as {size} bytes and takes {on_wire}")
+
+    def read(self, window: Window, offset: int = 0) -> Record:
+        """Return the record at ``offset``; raise ``Truncated`` or a ``FormatError`` that names the field."""
+        data = window.take(offset, self.size)
+        try:
+            parsed = self._struct.parse(data)
+        except construct.ConstructError as error:
+            field = str(error.path or "").rpartition("-> ")[2] or "a field"
+            where = window.origin + offset
+            raise FormatError(f"{self._record.__name__}.{field} at {where:#x} has an impossible value") from error
+        return self._record(**{name: parsed[name] for name in self._names})
+
+    def build(self, record: Record) -> bytes:
+        """Return the bytes of ``record``."""
+        return bytes(self._struct.build({name: getattr(record, name) for name in self._names}))

@@ -1,0 +1,83 @@
+"""Budgets: how much of an old laptop one scan may use, and who keeps count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from toolkit.core.errors import LimitExceeded
+
+__all__ = ["Budget", "Limits"]
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Upper bounds for one scan. Defaults suit a laptop with 4 GiB of memory; each hit is reported, none is silent."""
+
+    input_bytes: int = 64 << 30
+    """Largest file that is opened at all."""
+    depth: int = 16
+    """Containers within containers."""
+    entries: int = 100_000
+    """Files inside all containers together."""
+    entry_bytes: int = 256 * MIB
+    """Largest single file that is unpacked in memory."""
+    unpacked_bytes: int = 1024 * MIB
+    """Everything unpacked from containers together."""
+    ratio: int = 1_000
+    """Unpacked size over packed size of one entry; a larger one is treated as a bomb."""
+    attempts: int = 100_000
+    """Places inside unknown bytes where a format is tried because a few bytes look like its start."""
+    segments: int = 65_536
+    """Separate address ranges of one address map."""
+    regions: int = 100_000
+    """Rows in the region tree."""
+    findings_per_check: int = 100
+    """Findings one check may add before the rest is summed up in one line."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left of ``limits``; one per scan."""
+
+    limits: Limits
+    entries: int = 0
+    unpacked_bytes: int = 0
+    attempts: int = 0
+    regions: int = 0
+    hits: list[str] = field(default_factory=list)
+    """What was cut short, in words, in the order it happened."""
+
+    def allowance(self, packed_bytes: int) -> int:
+        """Return how many bytes an entry of ``packed_bytes`` may unpack to.
+
+        The ratio is applied with a floor of 1 MiB: tiny entries of zeros compress very well and harm nobody.
+        """
+        limits = self.limits
+        by_ratio = max(MIB, packed_bytes * limits.ratio)
+        return max(0, min(by_ratio, limits.entry_bytes, limits.unpacked_bytes - self.unpacked_bytes))
+
+    def spend_unpacked(self, size_bytes: int) -> None:
+        """Count ``size_bytes`` that were unpacked."""
+        self.unpacked_bytes += size_bytes
+
+    def spend_entry(self, path: str) -> None:
+        """Count one entry; raise ``LimitExceeded`` when there were too many."""
+        if self.entries >= self.limits.entries:
+            raise self.exceeded("entries", f"{path}: more than {self.limits.entries} files, the rest was not read")
+        self.entries += 1
+
+    def spend_attempt(self, path: str) -> None:
+        """Count one try at opening a format inside unknown bytes; raise ``LimitExceeded`` when there were too many."""
+        if self.attempts >= self.limits.attempts:
+            raise self.exceeded(
+                "attempts", f"{path}: too many false starts of formats, the rest was not searched for them"
+            )
+        self.attempts += 1
+
+    def exceeded(self, limit: str, message: str) -> LimitExceeded:
+        """Record that ``limit`` was hit and return the exception to raise."""
+        if message not in self.hits:
+            self.hits.append(message)
+        return LimitExceeded(limit, message)
