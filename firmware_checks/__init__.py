@@ -1,0 +1,1 @@
+"""Opens firmware images, names what is inside, says what is wrong and what it means."""

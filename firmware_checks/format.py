@@ -1,0 +1,116 @@
+"""What an image format is: data, and one function that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from firmware_checks.address_map import AddressMap
+from firmware_checks.patterns import Pattern
+from firmware_checks.region import Program
+from firmware_checks.span import Span
+from toolkit.core.limits import Limits
+from toolkit.report.model import Fact, Integrity, RegionKind
+
+__all__ = ["Entry", "ImageFormat", "Magic", "Memory", "Opened", "Part"]
+
+
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """A byte pattern that shows where a format may start: the format begins ``offset`` bytes before the match.
+
+    ``expression`` is a regular expression over bytes; ``anchor`` a literal in it (its leading literal when None).
+    """
+
+    expression: bytes
+    offset: int = 0
+    anchor: bytes | None = None
+
+    def pattern(self, owner: str) -> Pattern:
+        """Return the compiled pattern."""
+        anchor = self.anchor
+        return Pattern.of(owner, self.expression, anchor=anchor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A stretch ``[start, end)`` of the format's own bytes.
+
+    ``look_inside`` asks the opener to identify the content further. ``address`` is that of the first byte, if known.
+    """
+
+    start: int
+    end: int
+    title: str
+    kind: RegionKind
+    format: str = ""
+    """Empty: the format that made the part."""
+    address: int | None = None
+    look_inside: bool = False
+    program: Program | None = None
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    integrity: tuple[Integrity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What a container puts into one address space of the device; ``title`` tells several spaces apart."""
+
+    map: AddressMap
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A named content that must be unpacked before it can be read."""
+
+    name: str
+    packed_bytes: int
+    unpacked_bytes: int | None
+    """As the container claims; None where it does not say."""
+    read: Callable[[int], bytes]
+    """Unpack at most the given number of bytes; raise ``LimitExceeded`` beyond, ``FormatError`` when it is damaged."""
+    offset: int | None = None
+    """Where the packed bytes start in the container."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One recognised format: the first ``size`` bytes of the span belong to it.
+
+    Bytes not covered by ``parts`` count as the format's own framing. A format either leaves bytes as they are
+    (``parts``), places them in memory (``memories``), or has them unpacked (``entries``).
+    """
+
+    size: int
+    kind: RegionKind
+    title: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    integrity: tuple[Integrity, ...] = ()
+    parts: tuple[Part, ...] = ()
+    memories: tuple[Memory, ...] = ()
+    entries: Iterable[Entry] = ()
+    program: Program | None = None
+    problems: tuple[str, ...] = ()
+    """What is wrong with it and was read around."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFormat:
+    """How one format is recognised and opened."""
+
+    name: str
+    title: str
+    source: str
+    """The specification or reference the reader was written from."""
+    limits: str
+    """What the reader does not do."""
+    open: Callable[[Span, Limits], Opened]
+    """Open the format that starts at byte 0 of the span; raise ``FormatError`` when it is not there."""
+    magics: tuple[Magic, ...] = ()
+    try_order: int = 0
+    """Among formats that could start at the same byte, the lower is tried first: the special before the general."""
+    whole_file_only: bool = False
+    """Only tried on a complete file: the format is told by its end or by its text, not by a magic at its start."""
+    example: Callable[[], bytes]
+    """Build a small valid image, for tests and documentation."""

@@ -1,0 +1,137 @@
+"""The main job: one image file in, one report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from device_profiles.schema import DeviceProfile
+from firmware_checks.check import Check
+from firmware_checks.component_naming import components_from_regions, name_components
+from firmware_checks.component_rules import ComponentRule, load_rules, rules_digest
+from firmware_checks.coverage import coverage_of
+from firmware_checks.format import ImageFormat
+from firmware_checks.image import Image, open_image
+from firmware_checks.inventory import Inventory
+from firmware_checks.opener import Opener
+from firmware_checks.region import Program, Region
+from toolkit import __version__
+from toolkit.core.findings import Finding, Severity
+from toolkit.core.limits import Budget, Limits
+from toolkit.core.registry import discover
+from toolkit.report.model import DataVersions, ImageSummary, RegionKind, Report, Subject, Tool
+
+__all__ = ["Scanner"]
+
+NOT_EXAMINED = (
+    "Known vulnerabilities (CVE) of the components were not looked up: no vulnerability data is part of this version.",
+    "Whether the device verifies an update before installing it can only be proven on the device.",
+    "Nothing was run: behaviour, radio links and network services of the device were not examined.",
+)
+
+Progress = Callable[[int, int], None]
+"""Hears how many bytes of how many are done."""
+
+
+class Scanner:
+    """Formats, rules and checks loaded once; scans any number of images."""
+
+    def __init__(self, *, profile: DeviceProfile | None = None, limits: Limits = Limits()) -> None:  # noqa: B008  # frozen
+        self.profile = profile
+        self.limits = limits
+        self.formats = discover(
+            "firmware_checks.formats", attribute="FORMAT", kind=ImageFormat, group="medharden.formats"
+        )
+        self.checks = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group="medharden.checks")
+        self.rules: Sequence[ComponentRule] = load_rules()
+
+    def scan(self, path: Path, on_progress: Progress = lambda done, total: None) -> Report:
+        """Return the report on the file at ``path``; raise ``InputError`` when it cannot be read."""
+        with open_image(path, self.limits) as image:
+            inventory = self.take_inventory(image, on_progress)
+            return self._report(inventory)
+
+    def take_inventory(self, image: Image, on_progress: Progress = lambda done, total: None) -> Inventory:
+        """Open ``image`` and return all that is known about it before anything is judged."""
+        done = 0
+
+        def advance(size: int) -> None:
+            nonlocal done
+            done += size
+            image.release_pages()
+            on_progress(min(done, 2 * image.size), 2 * image.size)  # once to hash, once to search
+
+        subject = Subject(name=image.name, size=image.size, sha256=image.sha256(advance))
+        patterns = [pattern for rule in self.rules for pattern in rule.patterns]
+        budget = Budget(self.limits)
+        opener = Opener(self.formats, patterns, budget, advance)
+        roots = tuple(opener.explore(image.span))
+        named = [*name_components(opener.hits, self.rules), *components_from_regions(_walk(roots))]
+        return Inventory(
+            subject=subject,
+            image=_summary(roots),
+            roots=roots,
+            components=tuple(sorted(named, key=lambda c: (c.name, c.version or ""))),
+            coverage=coverage_of(roots, opener.unread, budget.hits),
+        )
+
+    def judge(self, inventory: Inventory) -> list[Finding]:
+        """Return what all checks find, worst first."""
+        findings = [f for check in self.checks.values() for f in self._run(check, inventory)]
+        return sorted(findings, key=lambda f: (-f.severity.rank, f.check, f.detail))
+
+    def _run(self, check: Check, inventory: Inventory) -> list[Finding]:
+        findings = list(check.run(check, inventory, self.profile))
+        most = self.limits.findings_per_check
+        if len(findings) <= most:
+            return findings
+        findings.sort(key=lambda f: -f.severity.rank)
+        return [*findings[:most], check.finding(Severity.INFO, f"and {len(findings) - most} more of the same kind")]
+
+    def _report(self, inventory: Inventory) -> Report:
+        return Report(
+            tool=Tool(name="medharden", version=__version__),
+            data=DataVersions(
+                component_rules=len(self.rules),
+                component_rules_sha256=rules_digest(),
+                formats=len(self.formats),
+                checks=len(self.checks),
+                profile=self.profile.id if self.profile else None,
+                profile_sha256=self.profile.digest if self.profile else None,
+            ),
+            subject=inventory.subject,
+            image=inventory.image,
+            coverage=inventory.coverage,
+            regions=tuple(row for root in inventory.roots for row in root.records()),
+            components=inventory.components,
+            findings=tuple(self.judge(inventory)),
+            not_examined=NOT_EXAMINED,
+        )
+
+
+def _walk(roots: Iterable[Region]) -> Iterable[Region]:
+    for root in roots:
+        yield from root.walk()
+
+
+def _summary(roots: Sequence[Region]) -> ImageSummary:
+    """Describe the image by its main program: the largest application, else the largest program of all."""
+    outermost = next((r.format for r in roots if r.kind not in (RegionKind.PADDING, RegionKind.UNKNOWN)), "unknown")
+    programs = [(r, r.program) for r in _walk(roots) if r.program is not None]
+    if not programs:
+        return ImageSummary(format=outermost)
+    region, program = max(programs, key=_weight)
+    return ImageSummary(
+        format=outermost,
+        arch=program.arch,
+        load_address=region.span.address if program.load_address is None else program.load_address,
+        entry_address=program.entry_address,
+        mcu_family=program.mcu_family,
+        mcu_family_confidence=program.mcu_family_confidence,
+    )
+
+
+def _weight(candidate: tuple[Region, Program]) -> tuple[bool, bool, int]:
+    region, program = candidate
+    supporting = program.role in ("bootloader", "softdevice", "mbr")
+    return (not supporting, program.load_address is not None, region.span.size)

@@ -1,0 +1,80 @@
+"""The command line: finds the verbs, and turns every error we can explain into one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from toolkit import __version__
+from toolkit.core.errors import MedhardenError
+from toolkit.core.registry import discover
+
+__all__ = ["main", "medharden"]
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+EPILOG = """\b
+Examples:
+  medharden scan pump-update.hex
+  medharden scan vendor.zip --format html --output report.html
+  medharden scan vendor.zip --profile infusion-pump-lvp --fail-on medium
+  medharden profile list
+
+medharden is not a medical device. It helps a qualified person to judge; it does not replace that judgement."""
+
+
+class _Verbs(click.Group):
+    """The verbs in ``toolkit/app/commands``; they are light to import and fetch their rooms when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self._verbs())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self._verbs().get(cmd_name)
+
+    def _verbs(self) -> dict[str, click.Command]:
+        if not self.commands:
+            found = discover("toolkit.app.commands", attribute="COMMAND", kind=click.Command, group=None)
+            self.commands.update(found)
+        return dict(self.commands)
+
+
+@click.group(cls=_Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="medharden")
+def medharden() -> None:
+    """Open medical-device firmware, say what is inside, and say what is weak about it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0 fine, 1 findings, 2 an error explained in one line."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # names in an image may hold what a console cannot show
+    try:
+        result = medharden.main(args=arguments, prog_name="medharden", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("medharden: stopped", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; stay quiet at exit
+        return 0
+    except MedhardenError as error:
+        click.echo(f"medharden: {_one_line(str(error))}", err=True)
+        return EXIT_ERROR
+    return result if isinstance(result, int) else 0
+
+
+def _one_line(message: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in message.replace("\n", "; "))

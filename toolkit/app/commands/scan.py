@@ -1,0 +1,169 @@
+"""``medharden scan``: open firmware images and say what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from toolkit.core.errors import InputError, MedhardenError
+
+if TYPE_CHECKING:
+    from toolkit.report.model import Report
+
+FORMATS = ("text", "json", "html", "cyclonedx")
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+LANGUAGES = ("en", "fr", "es")
+SHOW_PROGRESS_FROM_BYTES = 4 << 20
+
+EPILOG = """\b
+Examples:
+  medharden scan firmware.hex
+  medharden scan update.zip --format html --output report.html
+  medharden scan *.dfu --format json --output reports/ --jobs 2
+  medharden scan dump.bin --profile patient-monitor-lowend --fail-on medium
+
+\b
+Exit codes:
+  0  no finding at or above the --fail-on severity (this is not an all-clear: read the report)
+  1  at least one such finding
+  2  an image or option could not be used; the reason is on the error stream"""
+
+
+@click.command(name="scan", epilog=EPILOG)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
+@click.option("--profile", metavar="ID", help="Device profile to compare with: an id of `profile list`, or a file.")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="Kind of report."
+)
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write; a folder when several images are given. Without it the report goes to the screen.",
+)
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), default="high", show_default=True, help="Exit 1 from here on."
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Images examined at a time.")
+@click.option(
+    "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of text and HTML."
+)
+def COMMAND(  # noqa: N802, PLR0913  # the registry finds it by this name; one parameter an option
+    images: tuple[Path, ...],
+    profile: str | None,
+    format_: str,
+    *,
+    as_json: bool,
+    output: Path | None,
+    fail_on: str,
+    jobs: int,
+    language: str,
+) -> int:
+    """Open firmware images and say what they are, what is inside, and what is weak."""
+    from toolkit.core.findings import Severity
+
+    writer = _Writer("json" if as_json else format_, language, output, several=len(images) > 1)
+    threshold = Severity(fail_on)
+    code = 0
+    for result in _results(images, profile, jobs):
+        if isinstance(result, MedhardenError):
+            click.echo(f"medharden: {result}", err=True)
+            code = 2
+            continue
+        writer.write(result)
+        if code == 0 and result.worst is not None and result.worst.rank >= threshold.rank:
+            code = 1
+    return code
+
+
+def _results(images: Sequence[Path], profile: str | None, jobs: int) -> Iterator[Report | MedhardenError]:
+    """Yield the report on each image, in the order given, or the error that prevented it."""
+    worker = _worker(profile)  # a wrong profile is told before any image is opened
+    if jobs == 1 or len(images) == 1:
+        yield from (worker(path) for path in images)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(images)), context, _start_worker, (profile,)) as pool:
+        try:
+            yield from pool.map(_scan_in_worker, images)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _worker(profile: str | None) -> Callable[[Path], Report | MedhardenError]:
+    from device_profiles.loader import load
+    from firmware_checks.scan import Scanner
+
+    scanner = Scanner(profile=load(profile) if profile else None)
+
+    def scan(path: Path) -> Report | MedhardenError:
+        try:
+            with _progress(path) as on_progress:
+                return scanner.scan(path, on_progress)
+        except MedhardenError as error:
+            return InputError(str(error))  # the plain kind, so that it can cross a process border
+
+    return scan
+
+
+_in_worker: list[Callable[[Path], Report | MedhardenError]] = []
+
+
+def _start_worker(profile: str | None) -> None:
+    _in_worker.append(_worker(profile))
+
+
+def _scan_in_worker(path: Path) -> Report | MedhardenError:
+    return _in_worker[0](path)
+
+
+@contextmanager
+def _progress(path: Path) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on the error stream for files that take a while, when a person is looking."""
+    import sys
+
+    if not sys.stderr.isatty() or not path.is_file() or path.stat().st_size < SHOW_PROGRESS_FROM_BYTES:
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(path.name)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Writer:
+    """Puts reports where the user wants them: the screen, one file, or a folder with one file an image."""
+
+    def __init__(self, format_: str, language: str, output: Path | None, *, several: bool) -> None:
+        from toolkit.report import renderer
+
+        self._renderer = renderer(format_)
+        self._language = language
+        self._output = output
+        self._several = several
+
+    def write(self, report: Report) -> None:
+        if self._output is None:
+            self._renderer.show(report, language=self._language)
+            return
+        from toolkit.core.files import write_whole
+
+        target = self._target(report, self._output)
+        write_whole(target, self._renderer.render(report, language=self._language))
+        click.echo(f"medharden: {report.subject.name}: report written to {target}", err=True)
+
+    def _target(self, report: Report, output: Path) -> Path:
+        if not self._several and not output.is_dir():
+            return output
+        stem = f"{report.subject.name}.{report.subject.sha256[:8]}"
+        return output / f"{stem}.report.{self._renderer.suffix}"
