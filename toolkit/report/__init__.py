@@ -1,1 +1,5 @@
 """One report in, many documents out."""
+
+from toolkit.report.render import RENDERERS, Renderer, renderer
+
+__all__ = ["RENDERERS", "Renderer", "renderer"]

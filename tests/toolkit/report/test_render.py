@@ -1,0 +1,64 @@
+"""All documents through one door."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from toolkit.core.errors import InputError
+from toolkit.report import RENDERERS, renderer
+from toolkit.report.languages import languages
+from toolkit.report.model import Report
+
+
+def test_the_documents_are_those_of_the_command_line() -> None:
+    assert {name: kind.suffix for name, kind in RENDERERS.items()} == {
+        "text": "txt",
+        "json": "json",
+        "html": "html",
+        "cyclonedx": "cdx.json",
+    }
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("name", RENDERERS)
+def test_every_document_is_made_of_every_report(
+    name: str, language: str, empty_report: Report, sample_report: Report
+) -> None:
+    documents = [renderer(name).render(report, language=language) for report in (empty_report, sample_report)]
+    assert len(set(documents)) == 2
+    assert all(document.endswith(b"\n") for document in documents)
+    assert documents == [renderer(name).render(r, language=language) for r in (empty_report, sample_report)]
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_what_people_read_changes_with_the_language_and_what_machines_read_does_not(
+    name: str, sample_report: Report
+) -> None:
+    written = {renderer(name).render(sample_report, language=language) for language in languages()}
+    assert len(written) == (3 if name in ("text", "html") else 1)
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_a_document_shown_is_the_document_written(
+    name: str, sample_report: Report, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    renderer(name).show(sample_report, language="fr")
+    sys.stdout.flush()
+    shown = [line.rstrip() for line in capfdbinary.readouterr().out.splitlines()]
+    assert shown == [line.rstrip() for line in renderer(name).render(sample_report, language="fr").splitlines()]
+
+
+def test_a_document_there_is_none_of_is_told_with_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"'pdf'.*text, json, html, cyclonedx"):
+        renderer("pdf")
+
+
+def test_naming_the_documents_loads_none_of_what_makes_them() -> None:
+    code = (
+        "import sys, toolkit.report; print([m for m in ('rich', 'cyclonedx', 'msgspec', 'html') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

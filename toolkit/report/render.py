@@ -1,0 +1,73 @@
+"""Which documents a report can become; the module of each is imported when the document is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from toolkit.core.errors import InputError
+
+if TYPE_CHECKING:
+    from toolkit.report.model import Report
+
+__all__ = ["RENDERERS", "Renderer", "renderer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renderer:
+    """One kind of document."""
+
+    name: str
+    suffix: str
+    """End of its file names, without the dot."""
+    module: str
+    translated: bool = False
+    """Whether people read it, so that it comes in their language."""
+
+    def render(self, report: Report, *, language: str = "en") -> bytes:
+        """Return the document as the content of a file; machines always get English."""
+        function: Any = getattr(importlib.import_module(self.module), f"to_{self.name}")
+        document: bytes = function(report, language=language) if self.translated else function(report)
+        return document
+
+    def show(self, report: Report, *, language: str = "en") -> None:
+        """Write the document to standard output."""
+        sys.stdout.buffer.write(self.render(report, language=language))
+        sys.stdout.buffer.flush()
+
+
+class _Screen(Renderer):
+    """The text report, which fits itself to the terminal it is shown on."""
+
+    __slots__ = ()
+
+    def show(self, report: Report, *, language: str = "en") -> None:
+        """Write the report to standard output, in colour and as wide as the terminal where there is one."""
+        from toolkit.report.text import write_text
+
+        write_text(report, sys.stdout, language=language, environment=os.environ)
+
+
+RENDERERS: Final = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            _Screen(name="text", suffix="txt", module="toolkit.report.text", translated=True),
+            Renderer(name="json", suffix="json", module="toolkit.report.json_report"),
+            Renderer(name="html", suffix="html", module="toolkit.report.html", translated=True),
+            Renderer(name="cyclonedx", suffix="cdx.json", module="toolkit.report.cyclonedx"),
+        )
+    }
+)
+"""All kinds of documents by name."""
+
+
+def renderer(name: str) -> Renderer:
+    """Return the kind of document called ``name``; raise ``InputError`` when there is none."""
+    if name not in RENDERERS:
+        raise InputError(f"no report format {name!r}; there are: {', '.join(RENDERERS)}")
+    return RENDERERS[name]
