@@ -1,0 +1,80 @@
+"""Names of files inside archives: made visible for a report, and judged by what they could do to a careless program."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+__all__ = ["Tally", "name_problems", "unpacked_name", "visible"]
+
+NAME_CHARACTERS = 255
+"""What common file systems allow for one name; longer names are cut where they are shown."""
+HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Unicode general categories that show nothing or change the direction of what follows."""
+TALLY_LINES = 50
+
+_SEPARATORS = re.compile(r"[\\/]")
+_DRIVE = re.compile(r"[A-Za-z]:")
+_PACKED_SUFFIXES = {".gz": "", ".tgz": ".tar", ".bz2": "", ".tbz2": ".tar", ".xz": "", ".txz": ".tar"}
+
+
+def visible(name: str, *, most_characters: int = NAME_CHARACTERS) -> str:
+    r"""Return ``name`` with every hidden character spelled out, so that ``gpj.exe`` cannot be shown as ``exe.jpg``."""
+    cut = name if len(name) <= most_characters else name[: most_characters - 1] + "…"
+    if _is_plain(cut):
+        return cut
+    return "".join(_escape(c) if unicodedata.category(c) in HIDDEN_CATEGORIES else c for c in cut)
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether ``name`` is printable ASCII: true for most, and quick to see."""
+    return name.isascii() and name.isprintable()
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def name_problems(name: str) -> list[str]:
+    """Return what a program that trusts ``name`` when it unpacks could be led to do, in words."""
+    problems: list[str] = []
+    if not name:
+        problems.append("name is empty")
+    if ".." in _SEPARATORS.split(name):
+        problems.append("name leads out of the folder it is unpacked to")
+    if name.startswith(("/", "\\")) or _DRIVE.match(name):
+        problems.append("name is an absolute path")
+    if "\\" in name:
+        problems.append("name has backslashes, which only some programs take as folders")
+    if not _is_plain(name) and any(unicodedata.category(c) in HIDDEN_CATEGORIES for c in name):
+        problems.append("name has hidden characters")
+    return problems
+
+
+def unpacked_name(path: str) -> str:
+    """Return the name of what a compressed file holds, from the file's own: ``a.tar`` for ``a.tar.gz``."""
+    name = _SEPARATORS.split(path.rpartition("!")[2])[-1]
+    stem, dot, suffix = name.rpartition(".")
+    replaced = _PACKED_SUFFIXES.get(f"{dot}{suffix}".lower())
+    return "content" if replaced is None or not stem else f"{stem}{replaced}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts problems of entries by kind: an archive with 100,000 bad names gets one line, with one example."""
+
+    _seen: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def add(self, what: str, name: str) -> None:
+        """Count one entry ``name`` with problem ``what``."""
+        count, example = self._seen.get(what, (0, name))
+        self._seen[what] = (count + 1, example)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return one line per kind of problem, in the order they were met."""
+        return tuple(
+            f"{what}: '{visible(example, most_characters=80)}'" + (f" and {count - 1} more" if count > 1 else "")
+            for what, (count, example) in list(self._seen.items())[:TALLY_LINES]
+        )
