@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from device_profiles.schema import DeviceProfile
+from device_profiles.schema import DeviceProfile, Platform, Safety
+from device_profiles.schema import Evidence as ProfileEvidence
+from device_profiles.vocabulary import EvidenceStatus, Harm, Kind, Therapy
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Evidence, Finding, Severity
 
-__all__ = ["Check"]
+__all__ = ["Check", "profile_with"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Check:
     """Build an image on which the check must fire."""
     hardened_example: Callable[[], bytes]
     """Build its twin on which the check must be silent."""
+    example_profile: Callable[[], DeviceProfile] | None = None
+    """Build the device profile both twins are compared with, for a check that needs one."""
 
     def finding(self, severity: Severity, detail: str, *evidence: Evidence) -> Finding:
         """Return a finding of this check."""
@@ -39,3 +43,16 @@ class Check:
             controls=self.controls,
             evidence=evidence,
         )
+
+
+def profile_with(platform: Platform) -> DeviceProfile:
+    """Return a made-up device that has ``platform``, for the twins of a check that compares with a profile."""
+    return DeviceProfile(
+        schema_version="1.0",
+        id="made-up-device",
+        kind=Kind.MODEL,
+        title="A made-up device",
+        safety=Safety(therapy=Therapy.NONE, worst_case_harm=Harm.NEGLIGIBLE),
+        platform=platform,
+        evidence=(ProfileEvidence(fields=("platform", "safety"), status=EvidenceStatus.ASSUMED, source="made up"),),
+    )

@@ -16,8 +16,8 @@ from enum import IntEnum
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from firmware_checks.problems import Problems
 from toolkit.core.errors import FormatError
+from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 
 __all__ = ["MAGIC", "ElfFile", "ElfHeader", "ElfSection", "ElfSegment", "SectionType", "SegmentType", "read_elf"]

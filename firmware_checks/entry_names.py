@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
 
-__all__ = ["Tally", "name_problems", "unpacked_name", "visible"]
+__all__ = ["name_problems", "unpacked_name", "visible"]
 
 NAME_CHARACTERS = 255
 """What common file systems allow for one name; longer names are cut where they are shown."""
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Unicode general categories that show nothing or change the direction of what follows."""
-TALLY_LINES = 50
 
 _SEPARATORS = re.compile(r"[\\/]")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -59,22 +57,3 @@ def unpacked_name(path: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     replaced = _PACKED_SUFFIXES.get(f"{dot}{suffix}".lower())
     return "content" if replaced is None or not stem else f"{stem}{replaced}"
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts problems of entries by kind: an archive with 100,000 bad names gets one line, with one example."""
-
-    _seen: dict[str, tuple[int, str]] = field(default_factory=dict)
-
-    def add(self, what: str, name: str) -> None:
-        """Count one entry ``name`` with problem ``what``."""
-        count, example = self._seen.get(what, (0, name))
-        self._seen[what] = (count + 1, example)
-
-    def lines(self) -> tuple[str, ...]:
-        """Return one line per kind of problem, in the order they were met."""
-        return tuple(
-            f"{what}: '{visible(example, most_characters=80)}'" + (f" and {count - 1} more" if count > 1 else "")
-            for what, (count, example) in list(self._seen.items())[:TALLY_LINES]
-        )

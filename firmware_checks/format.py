@@ -25,6 +25,8 @@ class Magic:
     expression: bytes
     offset: int = 0
     anchor: bytes | None = None
+    anywhere: bool = True
+    """False: too common to be searched for; only looked at where a file or another content begins."""
 
     def pattern(self, owner: str) -> Pattern:
         """Return the compiled pattern."""
@@ -72,6 +74,8 @@ class Entry:
     """Unpack at most the given number of bytes; raise ``LimitExceeded`` beyond, ``FormatError`` when it is damaged."""
     offset: int | None = None
     """Where the packed bytes start in the container."""
+    address: int | None = None
+    """Address of the first unpacked byte in the device, where the container says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,5 +116,7 @@ class ImageFormat:
     """Among formats that could start at the same byte, the lower is tried first: the special before the general."""
     whole_file_only: bool = False
     """Only tried on a complete file: the format is told by its end or by its text, not by a magic at its start."""
+    fallback: bool = False
+    """Tried only on stretches that no other format claimed, and must fit all of them."""
     example: Callable[[], bytes]
     """Build a small valid image, for tests and documentation."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import mmap
 import stat
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Image:
 
     def release_pages(self) -> None:
         """Let the system take back pages already read, so that a file larger than memory does not fill it."""
-        if hasattr(self.mapping, "madvise") and self.size > 64 << 20:
+        if sys.platform != "win32" and self.size > 64 << 20:
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
 
@@ -54,15 +55,17 @@ class Image:
 def open_image(path: Path, limits: Limits) -> Iterator[Image]:
     """Open ``path`` for reading; raise ``InputError`` with one clear line when that cannot be done."""
     size = _usable_size(path, limits)
+    name = path.name.encode("utf-8", "replace").decode()  # a name that is not Unicode cannot stand in a report
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapping:
-            view = memoryview(mapping)
-            try:
-                yield Image(path.name, Span(path.name, Window(view)), mapping)
-            finally:
-                _let_go(view)
+        with path.open("rb") as file:
+            mapping = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        yield Image(name, Span(name, Window.of(mapping)), mapping)
+    finally:
+        with suppress(BufferError):  # who keeps the region tree keeps the mapping; it goes with the last view
+            mapping.close()
 
 
 def _usable_size(path: Path, limits: Limits) -> int:
@@ -81,10 +84,3 @@ def _usable_size(path: Path, limits: Limits) -> int:
         raise InputError(f"{path}: {status.st_size} bytes is more than the limit of {limits.input_bytes}")
     return status.st_size
 
-
-def _let_go(view: memoryview) -> None:
-    """Release ``view``; parts of it may still be held by a caller that keeps the region tree."""
-    try:
-        view.release()
-    except BufferError:
-        return

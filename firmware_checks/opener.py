@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,18 +29,23 @@ class Opener:
     on_bytes: Callable[[int], None]
     """Hears how many bytes were searched."""
     hits: list[tuple[Span, Hit]] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
+    unread: UnreadList = field(init=False)
     _patterns: PatternSet = field(init=False)
     _starts: dict[Pattern, tuple[ImageFormat, int]] = field(init=False)
     _at_start: list[ImageFormat] = field(init=False)
+    _fallbacks: list[ImageFormat] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._at_start = sorted(self.formats.values(), key=lambda f: (f.try_order, f.name))
+        self.unread = UnreadList(self.budget.limits.unread)
+        in_order = sorted(self.formats.values(), key=lambda f: (f.try_order, f.name))
+        self._at_start = [f for f in in_order if not f.fallback]
+        self._fallbacks = [f for f in in_order if f.fallback]
         self._starts = {
             magic.pattern(image_format.name): (image_format, magic.offset)
             for image_format in self._at_start
             if not image_format.whole_file_only
             for magic in image_format.magics
+            if magic.anywhere
         }
         self._patterns = PatternSet([*self._starts, *self.component_patterns])
 
@@ -49,7 +55,7 @@ class Opener:
             return []
         if depth > self.budget.limits.depth:
             reason = f"nested deeper than {self.budget.limits.depth} levels"
-            self.budget.exceeded("depth", f"{span.path}: {reason}")
+            self.budget.exceeded("depth", reason, span.path)
             return [self._closed(span, reason)]
         first = self._recognise(span)
         if first is None:
@@ -72,7 +78,10 @@ class Opener:
         except FormatError:
             return None
         except LimitExceeded as error:
-            self.budget.exceeded(error.limit, str(error))
+            self.budget.exceeded(error.limit, str(error), span.path)
+            return None
+        except Exception as error:  # noqa: BLE001  # a defect in one reader must not hide the rest of the image
+            self._defect(image_format.name, span, error)
             return None
         return _Found(image_format, opened, span.part(0, opened.size))
 
@@ -85,12 +94,10 @@ class Opener:
         regions: list[Region] = []
         position = 0
         for found, start in self._carve(span, hits):
-            regions += self._raw(span.part(position, start))
+            regions += self._raw(span, position, start, hits)
             regions.append(self._look_inside(found, depth))
             position = start + found.span.size
-        regions += self._raw(span.part(position, span.size))
-        self._keep_component_hits(span, hits, regions)
-        return regions
+        return regions + self._raw(span, position, span.size, hits)
 
     def _carve(self, span: Span, hits: Sequence[Hit]) -> Iterator[tuple[_Found, int]]:
         free_from = 0
@@ -110,30 +117,32 @@ class Opener:
                 free_from = start + found.span.size
                 yield found, start
 
-    def _raw(self, span: Span) -> list[Region]:
-        return analyse(span, self.budget.limits) if span.size else []
+    def _raw(self, span: Span, start: int, end: int, hits: Sequence[Hit]) -> list[Region]:
+        """Look at bytes that no format claimed; component hits count here, elsewhere they are found in the content."""
+        if start == end:
+            return []
+        first, last = (bisect_left(hits, place, key=_start_of) for place in (start, end))
+        self.hits += [(span, hit) for hit in hits[first:last] if hit.pattern not in self._starts]
+        stretch = span.part(start, end)
+        for image_format in self._fallbacks:
+            found = self._open(image_format, stretch)
+            if found is not None and found.span.size == stretch.size:
+                return [_region(found)]
+        try:
+            return analyse(stretch, self.budget.limits)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._defect("structure", stretch, error)
+            return [Region(span=stretch, format="raw", kind=RegionKind.UNKNOWN, title="unknown")]
 
-    def _keep_component_hits(self, span: Span, hits: Sequence[Hit], regions: Sequence[Region]) -> None:
-        """Keep component hits in raw bytes; those inside an opened format are found again in its content."""
-        opened = [r for r in regions if r.format in self.formats]
-        bounds = [(_index_in(span, r), _index_in(span, r) + r.span.size) for r in opened]
-        for hit in hits:
-            if hit.pattern not in self._starts and not any(a <= hit.start < b for a, b in bounds):
-                self.hits.append((span, hit))
+    def _defect(self, reader: str, span: Span, error: Exception) -> None:
+        """Report that one of our own readers failed: something was not looked at, and that must be seen."""
+        place = f"{span.path} at {span.provenance.offset_at(0):#x}"
+        reason = f"the {reader} reader failed with {type(error).__name__}: {error}; this is a defect, please report it"
+        self._not_read(place, reason, 0)
 
     def _look_inside(self, found: _Found, depth: int) -> Region:
         opened = found.opened
-        region = Region(
-            span=found.span,
-            format=found.format.name,
-            kind=opened.kind,
-            title=opened.title,
-            facts=opened.facts,
-            integrity=opened.integrity,
-            problems=opened.problems,
-            program=opened.program,
-            decoded=bool(opened.memories) or bool(opened.entries),
-        )
+        region = _region(found)
         for part in sorted(opened.parts, key=lambda p: p.start):
             region.children.append(self._part(found, part, depth))
         for memory in opened.memories:
@@ -177,27 +186,59 @@ class Opener:
         """Unpack and explore one entry; return False when no further entry may be read."""
         path = f"{region.span.path}!{entry.name}"
         size = entry.packed_bytes if entry.unpacked_bytes is None else entry.unpacked_bytes
+        allowance = 0
         try:
             self.budget.spend_entry(region.span.path)
-        except LimitExceeded as error:
-            self.unread.append(Unread(path=path, reason=str(error), size=size))
-            return False
-        try:
-            data = entry.read(self.budget.allowance(entry.packed_bytes))
-        except LimitExceeded as error:
-            self.budget.exceeded(error.limit, f"{path}: {error}")
-            self.unread.append(Unread(path=path, reason=str(error), size=size))
-            return True
+            allowance = self.budget.allowance(entry.packed_bytes, region.span.path)
+            data = entry.read(allowance)
         except FormatError as error:
-            self.unread.append(Unread(path=path, reason=str(error), size=size))
+            self._not_read(path, str(error), size)
+            return True
+        except LimitExceeded as error:
+            if allowance:
+                self.budget.hits.add(str(error), path)
+            self.budget.spend_unpacked(allowance)  # the work was done, and what lies about its size must not be free
+            self._not_read(path, str(error), size)
+            return error.limit not in ("entries", "unpacked_bytes")
+        except Exception as error:  # noqa: BLE001  # as above
+            self._defect(f"{region.format} entry", region.span, error)
             return True
         self.budget.spend_unpacked(len(data))
-        region.children += self.explore(Span(path, Window.of(data)), depth=depth + 1)
+        region.children += self.explore(Span(path, Window.of(data), address=entry.address), depth=depth + 1)
         return True
 
     def _closed(self, span: Span, reason: str) -> Region:
-        self.unread.append(Unread(path=span.path, reason=reason, size=span.size))
+        self._not_read(span.path, reason, span.size)
         return Region(span=span, format="unread", kind=RegionKind.UNKNOWN, title="Not opened", decoded=True)
+
+    def _not_read(self, path: str, reason: str, size: int) -> None:
+        self.unread.add(Unread(path=path, reason=reason, size=size))
+
+
+@dataclass(slots=True)
+class UnreadList:
+    """What stayed closed: the first ``most`` pieces by name, the others in sum."""
+
+    most: int
+    named: list[Unread] = field(default_factory=list)
+    more: int = 0
+    more_bytes: int = 0
+
+    def add(self, item: Unread) -> None:
+        """Add one piece."""
+        if len(self.named) < self.most:
+            self.named.append(item)
+            return
+        self.more += 1
+        self.more_bytes += item.size
+
+    def rows(self) -> tuple[Unread, ...]:
+        """Return a row for each named piece and one for all others."""
+        if self.more == 0:
+            return tuple(self.named)
+        outermost = self.named[0].path.partition("!")[0]
+        rest = Unread(path=outermost, reason=f"{self.more} more pieces were not read", size=self.more_bytes)
+        return (*self.named, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +246,21 @@ class _Found:
     format: ImageFormat
     opened: Opened
     span: Span
+
+
+def _region(found: _Found) -> Region:
+    opened = found.opened
+    return Region(
+        span=found.span,
+        format=found.format.name,
+        kind=opened.kind,
+        title=opened.title,
+        facts=opened.facts,
+        integrity=opened.integrity,
+        problems=opened.problems,
+        program=opened.program,
+        decoded=bool(opened.memories) or bool(opened.entries),
+    )
 
 
 def _may_start(image_format: ImageFormat, span: Span) -> bool:
@@ -216,5 +272,5 @@ def _may_start(image_format: ImageFormat, span: Span) -> bool:
     return False
 
 
-def _index_in(span: Span, region: Region) -> int:
-    return region.span.window.origin - span.window.origin
+def _start_of(hit: Hit) -> int:
+    return hit.start

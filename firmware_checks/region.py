@@ -73,13 +73,14 @@ class Region:
     def record(self, depth: int) -> RegionRecord:
         """Return the row of the report."""
         span = self.span
+        start, end = span.extent
         return RegionRecord(
             path=span.path,
             format=self.format,
             kind=self.kind,
             title=self.title,
-            start=span.provenance.offset_at(0),
-            end=span.provenance.end_offset_at(span.size),
+            start=start,
+            end=end,
             size=span.size - sum(b - a for a, b in span.holes),
             depth=depth,
             address=span.address,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
-from firmware_checks.component_naming import components_from_regions, name_components
+from firmware_checks.component_naming import components_from_regions, merge_components, name_components
 from firmware_checks.component_rules import ComponentRule, load_rules, rules_digest
 from firmware_checks.coverage import coverage_of
 from firmware_checks.format import ImageFormat
@@ -45,13 +45,13 @@ class Scanner:
         self.checks = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group="medharden.checks")
         self.rules: Sequence[ComponentRule] = load_rules()
 
-    def scan(self, path: Path, on_progress: Progress = lambda done, total: None) -> Report:
+    def scan(self, path: Path, on_progress: Progress = lambda _done, _total: None) -> Report:
         """Return the report on the file at ``path``; raise ``InputError`` when it cannot be read."""
         with open_image(path, self.limits) as image:
             inventory = self.take_inventory(image, on_progress)
             return self._report(inventory)
 
-    def take_inventory(self, image: Image, on_progress: Progress = lambda done, total: None) -> Inventory:
+    def take_inventory(self, image: Image, on_progress: Progress = lambda _done, _total: None) -> Inventory:
         """Open ``image`` and return all that is known about it before anything is judged."""
         done = 0
 
@@ -63,16 +63,16 @@ class Scanner:
 
         subject = Subject(name=image.name, size=image.size, sha256=image.sha256(advance))
         patterns = [pattern for rule in self.rules for pattern in rule.patterns]
-        budget = Budget(self.limits)
+        budget = Budget(self.limits, image.size)
         opener = Opener(self.formats, patterns, budget, advance)
         roots = tuple(opener.explore(image.span))
-        named = [*name_components(opener.hits, self.rules), *components_from_regions(_walk(roots))]
+        named = [*name_components(opener.hits, self.rules), *components_from_regions(_walk(roots), self.rules)]
         return Inventory(
             subject=subject,
             image=_summary(roots),
             roots=roots,
-            components=tuple(sorted(named, key=lambda c: (c.name, c.version or ""))),
-            coverage=coverage_of(roots, opener.unread, budget.hits),
+            components=merge_components(named),
+            coverage=coverage_of(roots, opener.unread.rows(), budget.hits.sentences()),
         )
 
     def judge(self, inventory: Inventory) -> list[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
-from firmware_checks.problems import Problems
+from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 from toolkit.report.model import Integrity
 

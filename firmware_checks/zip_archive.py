@@ -15,12 +15,13 @@ from itertools import chain, islice
 from typing import Final
 
 from firmware_checks.byte_search import positions
-from firmware_checks.entry_names import Tally, name_problems
+from firmware_checks.entry_names import name_problems
 from firmware_checks.unpack import Inflate, unpack
 from firmware_checks.zip_member import ENCRYPTED, METHODS, Member
 from toolkit.core.errors import FormatError
 from toolkit.core.layout import U16LE, U32LE, U64LE, Layout, const, wire
 from toolkit.core.limits import Limits
+from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 
 __all__ = ["LOCAL_MAGIC", "Archive", "read_archive"]
@@ -289,7 +290,7 @@ def _first_fits(window: Window, start: int, shift: int, entries: int) -> bool:
 
 def _with_directory(window: Window, found: list[_Directory], limits: Limits) -> Archive:
     directory = min(found, key=lambda d: not d.size_field_agrees)  # the last in the file, as most programs take it
-    tally = Tally()
+    tally = Problems()
     members = list(_members(window, directory, limits, tally))
     problems = [*_directory_problems(window, directory, len(members), limits)]
     if any((other.start, other.archive_end) != (directory.start, directory.archive_end) for other in found):
@@ -299,12 +300,12 @@ def _with_directory(window: Window, found: list[_Directory], limits: Limits) -> 
         size=directory.archive_end,
         comment=directory.comment,
         stub_bytes=directory.shift,
-        problems=(*problems, *_layout_problems(window, members, directory.start), *tally.lines()),
+        problems=(*problems, *_layout_problems(window, members, directory.start), *tally.sentences()),
     )
 
 
 def _without_directory(window: Window, members: list[Member]) -> Archive:
-    tally = Tally()
+    tally = Problems()
     for member in members:
         for problem in name_problems(member.name):
             tally.add(problem, member.name)
@@ -314,7 +315,7 @@ def _without_directory(window: Window, members: list[Member]) -> Archive:
         size=min(_end_of(members), window.size),
         comment=b"",
         stub_bytes=0,
-        problems=(line, *tally.lines()),
+        problems=(line, *tally.sentences()),
     )
 
 
@@ -330,7 +331,7 @@ def _plausible(window: Window, member: Member) -> bool:
     return not unpack(packed, Inflate(), keep_bytes=0, stop_bytes=1 << 20).damage
 
 
-def _members(window: Window, directory: _Directory, limits: Limits, tally: Tally) -> Iterator[Member]:
+def _members(window: Window, directory: _Directory, limits: Limits, tally: Problems) -> Iterator[Member]:
     seen: set[bytes] = set()
     place = directory.start
     for _ in range(limits.entries):
@@ -348,7 +349,7 @@ def _members(window: Window, directory: _Directory, limits: Limits, tally: Tally
         yield member
 
 
-def _member(window: Window, place: int, shift: int, tally: Tally) -> tuple[Member, int]:
+def _member(window: Window, place: int, shift: int, tally: Problems) -> tuple[Member, int]:
     """Return the entry that the directory describes at ``place``, and where its next description starts."""
     fields = CENTRAL.unpack(window.take(place, CENTRAL.size))
     flags, method, crc, packed_bytes, unpacked_bytes = fields[3], fields[4], fields[7], fields[8], fields[9]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from firmware_checks.address_map import AddressMapBuilder
 from firmware_checks.dfu_trailer import SUFFIX, crc_verdict, read_suffix, suffix_facts, with_suffix
 from firmware_checks.format import ImageFormat, Magic, Memory, Opened, Part
-from firmware_checks.problems import Problems
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded, Truncated
 from toolkit.core.layout import U8, U32LE, Layout, const, raw, wire
 from toolkit.core.limits import Limits
+from toolkit.core.problems import Problems
 from toolkit.report.model import Fact, Integrity, RegionKind
 
 __all__ = ["FORMAT"]

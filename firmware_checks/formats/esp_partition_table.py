@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from firmware_checks.format import ImageFormat, Magic, Opened, Part
-from firmware_checks.problems import Problems
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, Truncated
 from toolkit.core.layout import U8, U32LE, Layout, const, raw, wire
 from toolkit.core.limits import Limits
+from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 from toolkit.report.model import Fact, Integrity, RegionKind
 

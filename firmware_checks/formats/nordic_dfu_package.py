@@ -63,6 +63,8 @@ class _Reader:
     problems: list[str] = field(default_factory=list)
     held: dict[str, bytes] = field(default_factory=dict)
     """Content of files already unpacked, by name."""
+    softdevices: set[str] = field(default_factory=set)
+    """Files that start with a SoftDevice."""
 
     def member(self, name: str) -> Member | None:
         """Return the file ``name``; of several with this name the last, as most programs do."""
@@ -85,6 +87,8 @@ class _Reader:
     def read(self, kind: str, firmware: _Firmware) -> InitPacket | None:
         """Read one firmware with its init packet and hold the two against each other."""
         self.facts[f"{kind}_file"] = visible(firmware.bin_file)
+        if "softdevice" in kind:
+            self.softdevices.add(firmware.bin_file)
         content = self.content(firmware.bin_file, FIRMWARE_BYTES)
         if not firmware.dat_file:
             self.problems.append(f"{kind} has no init packet: nothing says whom it fits, and nothing protects it")
@@ -109,6 +113,8 @@ class _Reader:
             if member.is_folder:
                 continue
             entry = entry_of(self.window, member)
+            if member.name in self.softdevices:
+                entry = replace(entry, address=SOFTDEVICE_ADDRESS)
             data = self.held.get(member.name) if member is self.member(member.name) else None
             yield entry if data is None else replace(entry, read=Held(data).read)
 
@@ -124,8 +130,6 @@ def _open(span: Span, limits: Limits) -> Opened:
     packets = [reader.read(kind, firmware) for kind, firmware in found.items()]
     facts: dict[str, Fact] = {"contains": tuple(found), **reader.facts}
     facts["signed"] = all(packet is not None and packet.signature_algorithm != "" for packet in packets)
-    if any("softdevice" in kind for kind in found):
-        facts["softdevice_address"] = SOFTDEVICE_ADDRESS
     return Opened(
         size=reader.archive.size,
         kind=RegionKind.CONTAINER,

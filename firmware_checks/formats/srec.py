@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from firmware_checks.address_map import AddressSpaces, facts_of
 from firmware_checks.format import ImageFormat, Magic, Memory, Opened
-from firmware_checks.problems import Problems
 from firmware_checks.span import Linear, Span
 from firmware_checks.text_records import (
     HEX_DIGITS,
@@ -19,6 +18,7 @@ from firmware_checks.text_records import (
 )
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits
+from toolkit.core.problems import Problems
 from toolkit.report.model import Fact, Integrity, RegionKind
 
 HEADER, RESERVED = 0, 4

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from firmware_checks.entry_names import Tally, name_problems, visible
+from firmware_checks.entry_names import name_problems, visible
 from firmware_checks.format import Entry, ImageFormat, Magic, Opened
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.layout import Layout, raw, wire
 from toolkit.core.limits import Limits
+from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 from toolkit.report.model import Fact, Integrity, RegionKind
 
@@ -85,7 +86,7 @@ class _Reader:
     links: list[str] = field(default_factory=list)
     verdicts: list[Integrity] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    tally: Problems = field(default_factory=Problems)
     _pax: dict[str, str] = field(default_factory=dict)
     """What an extension header says about the file that comes next."""
     _defaults: dict[str, str] = field(default_factory=dict)
@@ -231,7 +232,7 @@ def _open(span: Span, limits: Limits) -> Opened:
         facts=facts,
         integrity=tuple(reader.verdicts),
         entries=tuple(reader.entries),
-        problems=(*reader.problems, *reader.tally.lines()),
+        problems=(*reader.problems, *reader.tally.sentences()),
     )
 
 

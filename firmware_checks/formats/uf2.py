@@ -16,10 +16,10 @@ from typing import NamedTuple
 from firmware_checks.address_map import AddressMap, AddressSpaces, facts_of
 from firmware_checks.entry_names import visible
 from firmware_checks.format import Entry, ImageFormat, Magic, Memory, Opened
-from firmware_checks.problems import Problems
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
+from toolkit.core.problems import Problems
 from toolkit.report.model import Fact, Integrity, RegionKind
 
 BLOCK_BYTES, HEADER_BYTES, DATA_BYTES = 512, 32, 476

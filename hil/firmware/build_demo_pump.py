@@ -41,10 +41,10 @@ Installation
 Copy pump-2.1.0.hex with the service program and restart the pump. Do not install while a patient is connected.
 """
 
-FLAGS = (
-    "-mcpu=cortex-m4 -mthumb -Os -std=c11 -ffreestanding -fno-tree-loop-distribute-patterns -nostdlib -Wall -Wextra "
-    "-Werror -fno-ident -Wl,--build-id=none -Wl,-z,noexecstack"
-).split()
+FLAGS = [
+    *("-mcpu=cortex-m4", "-mthumb", "-Os", "-std=c11", "-ffreestanding", "-fno-tree-loop-distribute-patterns"),
+    *("-nostdlib", "-Wall", "-Wextra", "-Werror", "-fno-ident", "-Wl,--build-id=none", "-Wl,-z,noexecstack"),
+]
 
 
 def compile_program(name: str, flash_address: int, folder: Path) -> bytes:

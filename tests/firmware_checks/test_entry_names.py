@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.entry_names import TALLY_LINES, Tally, name_problems, unpacked_name, visible
+from firmware_checks.entry_names import name_problems, unpacked_name, visible
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,3 @@ def test_a_long_name_is_cut_where_it_is_shown() -> None:
 )
 def test_what_a_compressed_file_holds_is_named_after_the_file(path: str, name: str) -> None:
     assert unpacked_name(path) == name
-
-
-def test_problems_of_many_entries_are_told_once_with_one_example() -> None:
-    tally = Tally()
-    for index in range(100_000):
-        tally.add("name is bad", f"entry {index}")
-    tally.add("is empty", "x")
-    assert tally.lines() == ("name is bad: 'entry 0' and 99999 more", "is empty: 'x'")
-
-
-def test_kinds_of_problems_are_told_up_to_a_number() -> None:
-    tally = Tally()
-    for index in range(2 * TALLY_LINES):
-        tally.add(f"problem {index}", "x")
-    assert len(tally.lines()) == TALLY_LINES

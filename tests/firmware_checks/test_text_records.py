@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.problems import Problems
+from toolkit.core.problems import Problems
 from firmware_checks.text_records import (
     FIRST_SLICE_BYTES,
     MOST_STRAY_LINES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -30,10 +31,10 @@ medharden is not a medical device. It helps a qualified person to judge; it does
 class _Verbs(click.Group):
     """The verbs in ``toolkit/app/commands``; they are light to import and fetch their rooms when they run."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click calls it with one
         return sorted(self._verbs())
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         return self._verbs().get(cmd_name)
 
     def _verbs(self) -> dict[str, click.Command]:
@@ -70,10 +71,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; stay quiet at exit
         return 0
-    except MedhardenError as error:
-        click.echo(f"medharden: {_one_line(str(error))}", err=True)
+    except Exception as error:  # noqa: BLE001  # whatever happens, the user gets one line
+        click.echo(f"medharden: {_one_line(_explain(error))}", err=True)
         return EXIT_ERROR
     return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception) -> str:
+    """Return what to tell about ``error``; one that is not ours is a defect, whose details are for who mends it."""
+    if isinstance(error, MedhardenError):
+        return str(error)
+    if os.environ.get("MEDHARDEN_DEBUG"):
+        traceback.print_exception(error)
+    return f"a defect, please report it ({type(error).__name__}: {error}); MEDHARDEN_DEBUG=1 shows where"
 
 
 def _one_line(message: str) -> str:

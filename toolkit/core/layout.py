@@ -1,7 +1,7 @@
 """Records that are their own wire layout: the one door to construct.
 
-A record is a frozen dataclass whose fields are made with ``wire(...)``. ``Layout(Record, size=n)`` checks at import that
-the declared size is the size on the wire, so a wrong table fails in the test run and not on a device.
+A record is a frozen dataclass whose fields are made with ``wire(...)``. ``Layout(Record, size=n)`` checks at import
+that the declared size is the size on the wire, so a wrong table fails in the test run and not on a device.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def text(size_bytes: int) -> Wire:
     """Return a NUL-padded text field of ``size_bytes`` bytes; bytes outside ASCII survive as Latin-1."""
     return construct.ExprAdapter(
         construct.Bytes(size_bytes),
-        decoder=lambda value, context: value.partition(b"\0")[0].decode("latin-1"),
-        encoder=lambda value, context: value.encode("latin-1").ljust(size_bytes, b"\0"),
+        decoder=lambda value, _context: value.partition(b"\0")[0].decode("latin-1"),
+        encoder=lambda value, _context: value.encode("latin-1").ljust(size_bytes, b"\0"),
     )
 
 

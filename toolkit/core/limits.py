@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from toolkit.core.errors import LimitExceeded
+from toolkit.core.problems import Problems
 
 __all__ = ["Budget", "Limits"]
 
 MIB = 1 << 20
+TOTAL_FLOOR_BYTES = 64 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,10 @@ class Limits:
     """Everything unpacked from containers together."""
     ratio: int = 1_000
     """Unpacked size over packed size of one entry; a larger one is treated as a bomb."""
+    total_ratio: int = 100
+    """Everything unpacked over the size of the file; firmware packs ten to one at the best."""
+    unread: int = 500
+    """Lines about single entries that were not read; the rest is summed up in one."""
     attempts: int = 100_000
     """Places inside unknown bytes where a format is tried because a few bytes look like its start."""
     segments: int = 65_536
@@ -39,24 +45,27 @@ class Limits:
 
 @dataclass(slots=True)
 class Budget:
-    """What is left of ``limits``; one per scan."""
+    """What is left of ``limits``; one per scan of ``input_bytes``."""
 
     limits: Limits
+    input_bytes: int = 0
     entries: int = 0
     unpacked_bytes: int = 0
     attempts: int = 0
-    regions: int = 0
-    hits: list[str] = field(default_factory=list)
-    """What was cut short, in words, in the order it happened."""
+    hits: Problems = field(default_factory=Problems)
+    """What was cut short, in words, and where."""
 
-    def allowance(self, packed_bytes: int) -> int:
-        """Return how many bytes an entry of ``packed_bytes`` may unpack to.
+    def allowance(self, packed_bytes: int, path: str) -> int:
+        """Return how many bytes an entry of ``packed_bytes`` may unpack to; raise ``LimitExceeded`` when none are left.
 
-        The ratio is applied with a floor of 1 MiB: tiny entries of zeros compress very well and harm nobody.
+        The ratios are applied with a floor: tiny files of zeros compress very well and harm nobody.
         """
         limits = self.limits
         by_ratio = max(MIB, packed_bytes * limits.ratio)
-        return max(0, min(by_ratio, limits.entry_bytes, limits.unpacked_bytes - self.unpacked_bytes))
+        total = min(limits.unpacked_bytes, max(TOTAL_FLOOR_BYTES, self.input_bytes * limits.total_ratio))
+        if self.unpacked_bytes >= total:
+            raise self.exceeded("unpacked_bytes", f"more than {total} bytes unpacked, the rest was not read", path)
+        return min(by_ratio, limits.entry_bytes, total - self.unpacked_bytes)
 
     def spend_unpacked(self, size_bytes: int) -> None:
         """Count ``size_bytes`` that were unpacked."""
@@ -65,19 +74,16 @@ class Budget:
     def spend_entry(self, path: str) -> None:
         """Count one entry; raise ``LimitExceeded`` when there were too many."""
         if self.entries >= self.limits.entries:
-            raise self.exceeded("entries", f"{path}: more than {self.limits.entries} files, the rest was not read")
+            raise self.exceeded("entries", f"more than {self.limits.entries} files, the rest was not read", path)
         self.entries += 1
 
     def spend_attempt(self, path: str) -> None:
         """Count one try at opening a format inside unknown bytes; raise ``LimitExceeded`` when there were too many."""
         if self.attempts >= self.limits.attempts:
-            raise self.exceeded(
-                "attempts", f"{path}: too many false starts of formats, the rest was not searched for them"
-            )
+            raise self.exceeded("attempts", "too many false starts of formats, the rest was not searched", path)
         self.attempts += 1
 
-    def exceeded(self, limit: str, message: str) -> LimitExceeded:
-        """Record that ``limit`` was hit and return the exception to raise."""
-        if message not in self.hits:
-            self.hits.append(message)
+    def exceeded(self, limit: str, message: str, path: str) -> LimitExceeded:
+        """Record that ``limit`` was hit in ``path`` and return the exception to raise."""
+        self.hits.add(message, path)
         return LimitExceeded(limit, message)

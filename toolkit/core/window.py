@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from mmap import mmap
 
 from toolkit.core.errors import Truncated
 
 __all__ = ["Window"]
 
-Buffer = bytes | bytearray | memoryview
+Buffer = bytes | bytearray | memoryview | mmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Window:
         return cls(memoryview(data).cast("B").toreadonly(), origin)
 
     def take(self, offset: int, size: int) -> memoryview:
-        """Return exactly ``size`` bytes at ``offset`` without copying; raise ``Truncated`` if they are not all there."""
+        """Return exactly ``size`` bytes at ``offset``, not copied; raise ``Truncated`` if they are not all there."""
         if offset < 0 or size < 0 or offset + size > self.size:
             available = max(0, self.size - max(0, offset))
             raise Truncated(offset=self.origin + offset, wanted_bytes=size, available_bytes=available)

@@ -66,7 +66,7 @@ def test_a_package_is_signed_only_when_all_of_it_is() -> None:
     assert opened.facts["contains"] == ("softdevice", "application")
     assert opened.facts["signed"] is False
     assert (opened.facts["softdevice_signed"], opened.facts["application_signed"]) == (False, True)
-    assert opened.facts["softdevice_address"] == 0x1000
+    assert {e.name: e.address for e in opened.entries if e.address is not None} == {"sd.bin": 0x1000}
 
 
 def test_a_legacy_package_is_protected_by_a_check_sum_only() -> None:

@@ -34,7 +34,7 @@ def test_what_a_layout_builds_it_reads_back_at_any_offset(size: int, flags: int,
 def test_a_wrong_constant_names_the_field_and_the_place() -> None:
     data = bytearray(SAMPLE.build(Sample(magic=b"MD", kind=3, size_bytes=0, flags=0, name="", pairs=[0, 0], rest=b" ")))
     data[2] = 9
-    with pytest.raises(FormatError, match="Sample.kind at 0x5 has an impossible value"):
+    with pytest.raises(FormatError, match=r"Sample\.kind at 0x5 has an impossible value"):
         SAMPLE.read(Window.of(bytes(5) + bytes(data)), 5)
 
 

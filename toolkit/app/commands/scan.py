@@ -12,7 +12,11 @@ import click
 from toolkit.core.errors import InputError, MedhardenError
 
 if TYPE_CHECKING:
+    from device_profiles.schema import DeviceProfile
     from toolkit.report.model import Report
+
+Progress = Callable[[int, int], None]
+"""Hears how many bytes of how many are done."""
 
 FORMATS = ("text", "json", "html", "cyclonedx")
 SEVERITIES = ("info", "low", "medium", "high", "critical")
@@ -46,20 +50,22 @@ Exit codes:
     help="File to write; a folder when several images are given. Without it the report goes to the screen.",
 )
 @click.option(
-    "--fail-on", type=click.Choice(SEVERITIES), default="high", show_default=True, help="Exit 1 from here on."
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    help="Exit 1 from this severity on.  [default: what the profile says, else high]",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Images examined at a time.")
 @click.option(
     "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of text and HTML."
 )
-def COMMAND(  # noqa: N802, PLR0913  # the registry finds it by this name; one parameter an option
+def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter an option
     images: tuple[Path, ...],
     profile: str | None,
     format_: str,
     *,
     as_json: bool,
     output: Path | None,
-    fail_on: str,
+    fail_on: str | None,
     jobs: int,
     language: str,
 ) -> int:
@@ -67,9 +73,11 @@ def COMMAND(  # noqa: N802, PLR0913  # the registry finds it by this name; one p
     from toolkit.core.findings import Severity
 
     writer = _Writer("json" if as_json else format_, language, output, several=len(images) > 1)
-    threshold = Severity(fail_on)
+    device = _load(profile)
+    by_policy = device.policy.fail_on if device is not None else None
+    threshold = Severity(fail_on) if fail_on is not None else by_policy or Severity.HIGH
     code = 0
-    for result in _results(images, profile, jobs):
+    for result in _results(images, device, jobs):
         if isinstance(result, MedhardenError):
             click.echo(f"medharden: {result}", err=True)
             code = 2
@@ -80,17 +88,28 @@ def COMMAND(  # noqa: N802, PLR0913  # the registry finds it by this name; one p
     return code
 
 
-def _results(images: Sequence[Path], profile: str | None, jobs: int) -> Iterator[Report | MedhardenError]:
+def _load(profile: str | None) -> DeviceProfile | None:
+    if profile is None:
+        return None
+    from device_profiles.loader import load
+
+    return load(profile)
+
+
+def _results(images: Sequence[Path], device: DeviceProfile | None, jobs: int) -> Iterator[Report | MedhardenError]:
     """Yield the report on each image, in the order given, or the error that prevented it."""
-    worker = _worker(profile)  # a wrong profile is told before any image is opened
     if jobs == 1 or len(images) == 1:
-        yield from (worker(path) for path in images)
+        scan = _scanner(device)
+        for path in images:
+            with _progress(path) as on_progress:
+                result = scan(path, on_progress)
+            yield result
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(images)), context, _start_worker, (profile,)) as pool:
+    with ProcessPoolExecutor(min(jobs, len(images)), context, _start_worker, (device,)) as pool:
         try:
             yield from pool.map(_scan_in_worker, images)
         except BaseException:
@@ -98,45 +117,43 @@ def _results(images: Sequence[Path], profile: str | None, jobs: int) -> Iterator
             raise
 
 
-def _worker(profile: str | None) -> Callable[[Path], Report | MedhardenError]:
-    from device_profiles.loader import load
+def _scanner(device: DeviceProfile | None) -> Callable[[Path, Progress], Report | MedhardenError]:
     from firmware_checks.scan import Scanner
 
-    scanner = Scanner(profile=load(profile) if profile else None)
+    scanner = Scanner(profile=device)
 
-    def scan(path: Path) -> Report | MedhardenError:
+    def scan(path: Path, on_progress: Progress) -> Report | MedhardenError:
         try:
-            with _progress(path) as on_progress:
-                return scanner.scan(path, on_progress)
+            return scanner.scan(path, on_progress)
         except MedhardenError as error:
             return InputError(str(error))  # the plain kind, so that it can cross a process border
 
     return scan
 
 
-_in_worker: list[Callable[[Path], Report | MedhardenError]] = []
+_in_worker: list[Callable[[Path, Progress], Report | MedhardenError]] = []
 
 
-def _start_worker(profile: str | None) -> None:
-    _in_worker.append(_worker(profile))
+def _start_worker(device: DeviceProfile | None) -> None:
+    _in_worker.append(_scanner(device))
 
 
 def _scan_in_worker(path: Path) -> Report | MedhardenError:
-    return _in_worker[0](path)
+    return _in_worker[0](path, lambda _done, _total: None)
 
 
 @contextmanager
-def _progress(path: Path) -> Iterator[Callable[[int, int], None]]:
+def _progress(path: Path) -> Iterator[Progress]:
     """Show a progress bar on the error stream for files that take a while, when a person is looking."""
     import sys
 
     if not sys.stderr.isatty() or not path.is_file() or path.stat().st_size < SHOW_PROGRESS_FROM_BYTES:
-        yield lambda done, total: None
+        yield lambda _done, _total: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress as ProgressBar
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with ProgressBar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(path.name)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

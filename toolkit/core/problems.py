@@ -8,19 +8,20 @@ __all__ = ["Problems"]
 
 MOST_SENTENCES = 20
 MOST_PLACES = 5
+NAME_CHARACTERS = 80
 
 
 @dataclass(slots=True)
 class Problems:
-    """Collects sentences and where each is true: places are numbered in ``unit``, for example ``line``."""
+    """Collects sentences and where each is true: at numbers counted in ``unit``, for example ``line``, or at names."""
 
     unit: str = "line"
-    _places: dict[str, list[int]] = field(default_factory=dict)
+    _places: dict[str, list[int | str]] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     _left_out: int = 0
 
-    def add(self, sentence: str, place: int | None = None) -> None:
-        """Note that ``sentence`` is true, at line (block ...) number ``place``."""
+    def add(self, sentence: str, place: int | str | None = None) -> None:
+        """Note that ``sentence`` is true, at line (block ...) number ``place`` or of what ``place`` names."""
         if sentence not in self._counts and len(self._counts) >= MOST_SENTENCES:
             self._left_out += 1
             return
@@ -34,10 +35,14 @@ class Problems:
         told = tuple(self._told(sentence, places) for sentence, places in self._places.items())
         return (*told, f"and {self._left_out} more problems") if self._left_out else told
 
-    def _told(self, sentence: str, places: list[int]) -> str:
+    def _told(self, sentence: str, places: list[int | str]) -> str:
         if not places:
             return sentence
         more = self._counts[sentence] - len(places)
-        unit = self.unit if len(places) == 1 else f"{self.unit}s"
-        listed = ", ".join(str(place) for place in places)
-        return f"{sentence}: {unit} {listed}" + (f" and {more} more" if more else "")
+        listed = ", ".join(str(p) if isinstance(p, int) else f"'{_short(p)}'" for p in places)
+        unit = "" if isinstance(places[0], str) else f"{self.unit} " if len(places) == 1 else f"{self.unit}s "
+        return f"{sentence}: {unit}{listed}" + (f" and {more} more" if more else "")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_CHARACTERS else f"{name[: NAME_CHARACTERS - 1]}…"

@@ -1,6 +1,6 @@
 """What the list of problems promises: short, however broken the file is."""
 
-from firmware_checks.problems import Problems
+from toolkit.core.problems import Problems
 
 
 def test_a_problem_is_told_once_with_its_first_places() -> None:
@@ -25,3 +25,13 @@ def test_after_twenty_sentences_the_rest_is_counted() -> None:
     assert len(sentences) == 21
     assert sentences[3] == "kind 3: blocks 3, 99"
     assert sentences[-1] == "and 5 more problems"
+
+
+def test_problems_of_many_names_are_told_once_with_short_examples() -> None:
+    problems = Problems()
+    for index in range(100_000):
+        problems.add("name is bad", f"entry {index}")
+    problems.add("is empty", "x" * 300)
+    bad, empty = problems.sentences()
+    assert bad == "name is bad: 'entry 0', 'entry 1', 'entry 2', 'entry 3', 'entry 4' and 99995 more"
+    assert empty == f"is empty: '{'x' * 79}…'"

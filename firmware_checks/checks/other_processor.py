@@ -1,0 +1,62 @@
+"""Is the image made for the kind of processor that the device has?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from device_profiles.schema import DeviceProfile, Platform, Processor
+from firmware_checks.check import Check, profile_with
+from firmware_checks.formats import elf
+from firmware_checks.inventory import Inventory
+from toolkit.core.findings import Finding, Severity
+
+ARCHITECTURES = (
+    (r"cortex-?m", frozenset({"arm-cortex-m"})),
+    (r"cortex-?[ar]|arm ?7|arm ?9|arm ?11|xscale|pxa", frozenset({"arm"})),
+    (r"aarch64|armv8-a", frozenset({"aarch64", "arm"})),
+    (r"msp430", frozenset({"msp430"})),
+    (r"stm8", frozenset({"stm8"})),
+    (r"8051|8052", frozenset({"8051"})),
+    (r"avr", frozenset({"avr"})),
+    (r"mips|pic32", frozenset({"mips"})),
+    (r"power ?pc|e300", frozenset({"powerpc"})),
+    (r"xtensa|lx[67]", frozenset({"xtensa"})),
+    (r"risc-?v", frozenset({"riscv32", "riscv64"})),
+    (r"x86|atom|pentium|celeron", frozenset({"x86", "x86_64"})),
+)
+"""How a processor core is written in profiles -> the architectures its programs may have."""
+
+
+def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> Iterator[Finding]:
+    expected = _expected(profile) if profile is not None else frozenset()
+    if not expected:
+        return
+    programs = [(r, r.program) for r in inventory.regions() if r.program is not None]
+    wrong = [(region, program) for region, program in programs if program.arch not in expected]
+    if programs and len(wrong) == len(programs):
+        region, program = wrong[0]
+        detail = f"the program is for {program.arch}, the profile names {', '.join(sorted(expected))}"
+        yield check.finding(Severity.HIGH, detail, region.span.evidence(0))
+
+
+def _expected(profile: DeviceProfile) -> frozenset[str]:
+    """Return the architectures of the device's processors; empty when one of them is not told."""
+    cores = [f"{p.core or ''} {p.part or ''}".lower() for p in profile.platform.mcu]
+    known = [names for core in cores for pattern, names in ARCHITECTURES if re.search(pattern, core)]
+    return frozenset[str]().union(*known) if len(known) >= len(cores) else frozenset()
+
+
+CHECK = Check(
+    name="other-processor",
+    question="Is the image made for the kind of processor that the device has?",
+    title="The image is made for another processor than the device has",
+    remedy=(
+        "Do not install the file before it is clear that it is for this model: compare the model and the file's name."
+    ),
+    controls=("FDA D", "IEC 62443-4-2 EDR 3.10"),
+    run=_run,
+    weak_example=elf.FORMAT.example,
+    hardened_example=lambda: b"No program at all.\n",
+    example_profile=lambda: profile_with(Platform(mcu=(Processor(id="main", core="MSP430"),))),
+)

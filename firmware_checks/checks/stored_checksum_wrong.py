@@ -1,0 +1,42 @@
+"""Does every check value in the file fit the bytes it protects?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from device_profiles.schema import DeviceProfile
+from firmware_checks.check import Check
+from firmware_checks.formats import dfu_suffix
+from firmware_checks.inventory import Inventory
+from toolkit.core.findings import Finding, Severity
+
+
+def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Finding]:
+    for region in inventory.regions():
+        for value in region.integrity:
+            if not value.valid:
+                detail = (
+                    f"{region.title}: {value.algorithm} over {value.covers} is {value.computed}, "
+                    f"the file says {value.stored}"
+                )
+                yield check.finding(Severity.HIGH, detail, region.span.evidence(0))
+
+
+def _damaged() -> bytes:
+    data = bytearray(dfu_suffix.FORMAT.example())
+    data[0] ^= 1
+    return bytes(data)
+
+
+CHECK = Check(
+    name="stored-checksum-wrong",
+    question="Does every check value in the file fit the bytes it protects?",
+    title="A check value in the file does not fit its content",
+    remedy=(
+        "Do not install the file: it was damaged or changed. Fetch it again from the manufacturer and compare digests."
+    ),
+    controls=("FDA D", "IEC 62443-4-2 CR 3.4", "IEC 81001-5-1 6.3"),
+    run=_run,
+    weak_example=_damaged,
+    hardened_example=dfu_suffix.FORMAT.example,
+)

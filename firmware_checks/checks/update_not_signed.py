@@ -1,0 +1,52 @@
+"""Does the file carry a signature that a device could verify before it installs the update?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from device_profiles.schema import DeviceProfile
+from firmware_checks.check import Check
+from firmware_checks.formats.mcuboot import build_image
+from firmware_checks.inventory import Inventory
+from firmware_checks.region import Region
+from toolkit.core.findings import Finding, Severity
+
+SHOWN = 5
+
+
+def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Finding]:
+    regions = list(inventory.regions())
+    unsigned = [r for r in regions if r.facts.get("signed") is False]
+    for region in unsigned:
+        yield check.finding(
+            Severity.HIGH,
+            f"{region.title}: the format has a place for a signature and it is empty",
+            region.span.evidence(0),
+        )
+    programs = [r for r in regions if r.program is not None]
+    if programs and not any("signed" in r.facts for r in regions):
+        evidence = [r.span.evidence(0) for r in programs[:SHOWN]]
+        yield check.finding(Severity.MEDIUM, _protection(regions), *evidence)
+
+
+def _protection(regions: list[Region]) -> str:
+    """Say what protects the content instead; a checksum is a guard against accidents only."""
+    algorithms = sorted({value.algorithm for r in regions for value in r.integrity})
+    if not algorithms:
+        return "no signature in a format we know, and no checksum either"
+    return f"no signature in a format we know; only check values that anybody can compute: {', '.join(algorithms)}"
+
+
+CHECK = Check(
+    name="update-not-signed",
+    question="Does the file carry a signature that a device could verify before it installs the update?",
+    title="The update carries no signature that we recognise",
+    remedy=(
+        "Take the file only from the manufacturer's own channel, compare its SHA-256 with one obtained another way, "
+        "and ask the manufacturer how the device tells a genuine update from a forged one."
+    ),
+    controls=("FDA H", "IEC 62443-4-2 EDR 3.10", "IEC 81001-5-1 6.3", "EU CRA I.I.2f"),
+    run=_run,
+    weak_example=lambda: build_image(b"program"),
+    hardened_example=lambda: build_image(b"program", (0x22, b"a signature")),
+)

@@ -1,0 +1,51 @@
+"""What every check must hold, with no edit here when one is added."""
+
+from pathlib import Path
+
+import pytest
+
+from firmware_checks.check import Check
+from firmware_checks.scan import Scanner
+from toolkit.core.findings import Finding
+from toolkit.core.registry import discover
+from toolkit.report.languages import missing_translations
+
+CHECKS = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group=None)
+
+every_check = pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
+
+
+def _findings(check: Check, image: bytes, folder: Path) -> list[Finding]:
+    path = folder / "image.bin"
+    path.write_bytes(image)
+    profile = check.example_profile() if check.example_profile is not None else None
+    report = Scanner(profile=profile).scan(path)
+    return [finding for finding in report.findings if finding.check == check.name]
+
+
+@every_check
+def test_a_check_fires_on_its_weak_example_and_says_where_to_look(check: Check, tmp_path: Path) -> None:
+    findings = _findings(check, check.weak_example(), tmp_path)
+    assert findings
+    for finding in findings:
+        assert finding.title == check.title
+        assert finding.detail
+
+
+@every_check
+def test_a_check_is_silent_on_the_hardened_twin(check: Check, tmp_path: Path) -> None:
+    assert _findings(check, check.hardened_example(), tmp_path) == []
+
+
+@every_check
+def test_a_check_asks_a_question_and_says_what_to_do(check: Check) -> None:
+    assert check.question.endswith("?")
+    assert check.remedy.endswith(".")
+    assert not check.title.endswith(".")
+    assert check.controls
+
+
+@pytest.mark.parametrize("language", ["fr", "es"])
+@every_check
+def test_a_check_speaks_the_languages_of_its_readers(check: Check, language: str) -> None:
+    assert missing_translations([check.title, check.remedy], language) == ()

@@ -1,0 +1,110 @@
+"""Reference pages written from the registries, so that they cannot drift from the code.
+
+``python -m toolkit.app.reference_docs DIR`` writes them; ``tasks.py lint`` fails when a page on disk differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from toolkit.core.files import write_whole
+
+__all__ = ["pages"]
+
+NOTE = "<!-- Written by `python tasks.py docs`; edit the source it names instead. -->"
+
+
+def pages() -> dict[str, str]:
+    """Return file name -> Markdown text of every reference page."""
+    return {
+        "architectures.md": _architectures(),
+        "checks.md": _checks(),
+        "command-line.md": _command_line(),
+        "components.md": _components(),
+        "formats.md": _formats(),
+    }
+
+
+def _formats() -> str:
+    from firmware_checks.format import ImageFormat
+    from toolkit.core.registry import discover
+
+    formats = discover("firmware_checks.formats", attribute="FORMAT", kind=ImageFormat, group=None)
+    rows = ((f"`{f.name}`", f.title, f.limits, f.source) for f in formats.values())
+    return _page(
+        "Image formats",
+        "One file each in `firmware_checks/formats/`.",
+        _table(("name", "what it is", "limits of the reader", "written from"), rows),
+    )
+
+
+def _architectures() -> str:
+    from firmware_checks.architecture import Architecture
+    from toolkit.core.registry import discover
+
+    known = discover("firmware_checks.architectures", attribute="ARCHITECTURE", kind=Architecture, group=None)
+    return _page(
+        "Processor architectures told from raw bytes",
+        "One file each in `firmware_checks/architectures/`.",
+        _table(("name", "what it is"), ((f"`{a.name}`", a.title) for a in known.values())),
+    )
+
+
+def _checks() -> str:
+    from firmware_checks.check import Check
+    from toolkit.core.registry import discover
+
+    checks = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group=None)
+    rows = ((f"`{c.name}`", c.question, c.remedy, ", ".join(c.controls)) for c in checks.values())
+    return _page(
+        "Checks",
+        "One file each in `firmware_checks/checks/`.",
+        _table(("name", "question", "what to do about a finding", "controls"), rows),
+    )
+
+
+def _components() -> str:
+    from firmware_checks.component_rules import load_rules
+
+    rows = ((f"`{r.name}`", r.title, r.category, f"`{r.purl}`") for r in load_rules())
+    return _page(
+        "Components that can be named",
+        "One file each in `firmware_checks/components/`.",
+        _table(("name", "what it is", "category", "package URL"), rows),
+    )
+
+
+def _command_line() -> str:
+    from toolkit.app.cli import medharden
+
+    body = "\n".join(_help(medharden, ("medharden",)))
+    return _page("Command line", "The text that `--help` prints.", body)
+
+
+def _help(command: click.Command, path: tuple[str, ...]) -> Iterable[str]:
+    context = click.Context(command, info_name=" ".join(path), terminal_width=100, color=False)
+    yield f"## `{' '.join(path)}`\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                yield from _help(inner, (*path, name))
+
+
+def _page(title: str, introduction: str, body: str) -> str:
+    return f"{NOTE}\n# {title}\n\n{introduction}\n\n{body.rstrip()}\n"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    for name, text in pages().items():
+        write_whole(folder / name, text.encode())
