@@ -226,6 +226,11 @@ class AddressSpaces(Generic[Key]):
             self.stopped = f"more than {self.limits.segments} separate address ranges"
         return None if self.stopped else builder
 
+    @property
+    def limits_hit(self) -> tuple[str, ...]:
+        """What was left out, in words."""
+        return (f"{self.stopped}, the rest was not loaded",) if self.stopped else ()
+
     def finish(self, entry_address: int | None = None) -> dict[Key, AddressMap]:
         """Return the memories in the order they first appear; ``entry_address`` goes to those that define it."""
         maps: dict[Key, AddressMap] = {}

@@ -97,6 +97,8 @@ class Opened:
     program: Program | None = None
     problems: tuple[str, ...] = ()
     """What is wrong with it and was read around."""
+    limits_hit: tuple[str, ...] = ()
+    """What was left out because a limit was reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

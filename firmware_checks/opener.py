@@ -143,6 +143,8 @@ class Opener:
     def _look_inside(self, found: _Found, depth: int) -> Region:
         opened = found.opened
         region = _region(found)
+        for hit in opened.limits_hit:
+            self.budget.hits.add(hit, region.span.path)
         for part in sorted(opened.parts, key=lambda p: p.start):
             region.children.append(self._part(found, part, depth))
         for memory in opened.memories:

@@ -293,6 +293,8 @@ def _with_directory(window: Window, found: list[_Directory], limits: Limits) -> 
     tally = Problems()
     members = list(_members(window, directory, limits, tally))
     problems = [*_directory_problems(window, directory, len(members), limits)]
+    complete = len(members) <= limits.entries
+    layout = _layout_problems(window, members, directory.start) if complete else ()
     if any((other.start, other.archive_end) != (directory.start, directory.archive_end) for other in found):
         problems.append("there is more than one directory: which files are seen depends on the program that reads it")
     return Archive(
@@ -300,7 +302,7 @@ def _with_directory(window: Window, found: list[_Directory], limits: Limits) -> 
         size=directory.archive_end,
         comment=directory.comment,
         stub_bytes=directory.shift,
-        problems=(*problems, *_layout_problems(window, members, directory.start), *tally.sentences()),
+        problems=(*problems, *layout, *tally.sentences()),
     )
 
 
@@ -334,7 +336,7 @@ def _plausible(window: Window, member: Member) -> bool:
 def _members(window: Window, directory: _Directory, limits: Limits, tally: Problems) -> Iterator[Member]:
     seen: set[bytes] = set()
     place = directory.start
-    for _ in range(limits.entries):
+    for _ in range(limits.entries + 1):  # one more than may be read: then the opener says that there are more
         if place >= directory.end or not window.starts_with(CENTRAL_MAGIC, place):
             return
         try:
@@ -418,7 +420,7 @@ def _unicode_path(extra: bytes, raw_name: bytes) -> str | None:
 
 
 def _directory_problems(window: Window, directory: _Directory, read: int, limits: Limits) -> Iterator[str]:
-    if read >= limits.entries and directory.entries > read:
+    if read > limits.entries and directory.entries > read:
         yield f"the directory lists {directory.entries} entries, the first {read} were read"
     elif read % directory.entries_modulo != directory.entries:
         yield f"the end record counts {directory.entries} entries, the directory holds {read}"

@@ -172,8 +172,6 @@ def _open(span: Span, limits: Limits) -> Opened:
         reader.problems.add("the end-of-file record is missing")
     elif _decode(first_line(span.window.sub(size))) is not None:
         reader.problems.add("records follow the end-of-file record; a programmer does not load them")
-    if reader.spaces.stopped:
-        reader.problems.add(f"the rest was not loaded: {reader.spaces.stopped}")
     maps = reader.spaces.finish(reader.entry_address)
     if not maps:
         reader.problems.add("there is no data in it")
@@ -195,6 +193,7 @@ def _open(span: Span, limits: Limits) -> Opened:
         integrity=(checksum_verdict(reader.records, reader.wrong_checksums, reader.first_wrong_line),),
         memories=tuple(Memory(map=memory, title=_board_title(board)) for board, memory in maps.items()),
         problems=reader.problems.sentences(),
+        limits_hit=reader.spaces.limits_hit,
     )
 
 

@@ -161,8 +161,6 @@ def _open(span: Span, limits: Limits) -> Opened:
         problems.add("the record that ends the file (S7, S8 or S9) is missing")
     elif _decode(first_line(span.window.sub(size))) is not None:
         problems.add("records follow the one that ends the file; a programmer does not load them")
-    if reader.spaces.stopped:
-        problems.add(f"the rest was not loaded: {reader.spaces.stopped}")
     maps = reader.spaces.finish(reader.entry_address)
     if not maps:
         problems.add("there is no data in it")
@@ -175,6 +173,7 @@ def _open(span: Span, limits: Limits) -> Opened:
         integrity=(verdict,) if reader.count is None else (verdict, reader.count),
         memories=tuple(Memory(map=memory) for memory in maps.values()),
         problems=problems.sentences(),
+        limits_hit=reader.spaces.limits_hit,
     )
 
 

@@ -94,7 +94,7 @@ class _Reader:
 
     def read_all(self) -> None:
         """Read header after header; raise ``FormatError`` when the first is none."""
-        for _ in range(2 * self.limits.entries):
+        for _ in range(2 * self.limits.entries + 2):
             block = self.window.view[self.position : self.position + BLOCK_BYTES]
             if self.position and (len(block) < BLOCK_BYTES or not any(block)):
                 self._finish(complete=len(block) == BLOCK_BYTES)
@@ -106,9 +106,9 @@ class _Reader:
                     raise
                 self.problems.append(f"the rest was not read: {error}")
                 return
-            if len(self.entries) >= self.limits.entries:
-                break
-        self.problems.append(f"more than {self.limits.entries} files; the rest was not read")
+            if len(self.entries) > self.limits.entries:  # one more than may be read: then the opener says so
+                return
+        self.problems.append(f"more than {2 * self.limits.entries} headers; the rest was not read")
 
     def _read_header(self) -> None:
         start = self.position

@@ -72,8 +72,6 @@ def _open(span: Span, limits: Limits) -> Opened:
         raise FormatError("no line of bytes follows the address")
     if not ended:
         problems.add("the line with q that ends the file is missing, as in memory files for Verilog")
-    if reader.spaces.stopped:
-        problems.add(f"the rest was not loaded: {reader.spaces.stopped}")
     return Opened(
         size=size,
         kind=RegionKind.CONTAINER,
@@ -81,6 +79,7 @@ def _open(span: Span, limits: Limits) -> Opened:
         facts={"sections": reader.sections, **facts_of(maps.values())},
         memories=tuple(Memory(map=memory) for memory in maps.values()),
         problems=problems.sentences(),
+        limits_hit=reader.spaces.limits_hit,
     )
 
 

@@ -181,8 +181,6 @@ def _open(span: Span, limits: Limits) -> Opened:
     problems = reader.problems
     for family, numbering in reader.numbering.items():
         _check_numbers(_family_name(family) or "the file", numbering, problems)
-    if reader.spaces.stopped:
-        problems.add(f"the rest was not loaded: {reader.spaces.stopped}")
     maps = reader.spaces.finish()
     memories = {key: memory for key, memory in maps.items() if key.file is None}
     return Opened(
@@ -194,6 +192,7 @@ def _open(span: Span, limits: Limits) -> Opened:
         memories=tuple(Memory(map=memory, title=_title(key)) for key, memory in memories.items()),
         entries=tuple(_entry(name, file, maps.get(_Key(None, file=name))) for name, file in reader.files.items()),
         problems=problems.sentences(),
+        limits_hit=reader.spaces.limits_hit,
     )
 
 

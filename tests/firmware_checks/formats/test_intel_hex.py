@@ -231,7 +231,7 @@ def test_a_limit_stops_the_loading_and_not_the_reading() -> None:
     opened = _open(text, limits=Limits(segments=5))
     assert len(_memory(opened)) == 10
     assert opened.size == len(text)
-    assert opened.problems == ("the rest was not loaded: more than 5 separate address ranges",)
+    assert opened.limits_hit == ("more than 5 separate address ranges, the rest was not loaded",)
 
 
 def test_a_container_that_was_itself_decoded_keeps_the_way_to_the_file() -> None:

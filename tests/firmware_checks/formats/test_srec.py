@@ -177,7 +177,7 @@ def test_a_limit_stops_the_loading_and_not_the_reading() -> None:
     text = "".join(_line(1, 16 * k, b"ab") for k in range(20)) + END
     opened = _open(text, limits=Limits(entry_bytes=9))
     assert (len(_memory(opened)), opened.size) == (8, len(text))
-    assert opened.problems == ("the rest was not loaded: more than 9 bytes of content",)
+    assert opened.limits_hit == ("more than 9 bytes of content, the rest was not loaded",)
 
 
 def test_a_container_that_was_itself_decoded_keeps_the_way_to_the_file() -> None:

@@ -271,10 +271,10 @@ def test_an_extension_header_without_measure_is_skipped_and_told() -> None:
     assert opened.problems == ("extension header is too long and was not read: '70000 bytes'",)
 
 
-def test_more_files_than_allowed_are_said() -> None:
+def test_of_more_files_than_allowed_one_is_listed_too_many_so_that_the_opener_can_tell() -> None:
     opened = _open(_of({str(n): b"x" for n in range(20)}), limits=Limits(entries=5))
-    assert len(list(opened.entries)) == 5
-    assert opened.problems == ("more than 5 files; the rest was not read",)
+    assert len(list(opened.entries)) == 6
+    assert opened.problems == ()
 
 
 def test_headers_without_end_are_left() -> None:

@@ -78,7 +78,7 @@ def test_a_limit_stops_the_loading_and_not_the_reading() -> None:
     text = "".join(f"@{k:X}00\n01\n" for k in range(9)) + "q\n"
     opened = _open(text, limits=Limits(segments=3))
     assert (len(_memory(opened)), opened.size) == (3, len(text))
-    assert opened.problems == ("the rest was not loaded: more than 3 separate address ranges",)
+    assert opened.limits_hit == ("more than 3 separate address ranges, the rest was not loaded",)
 
 
 @pytest.mark.parametrize("text", ["", "01 02\n", "@\n01\n", "@F000\n", "@F000\nq\n", "@123456789\n01\nq\n", "@user\n"])

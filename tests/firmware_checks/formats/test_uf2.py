@@ -196,7 +196,7 @@ def test_a_file_none_of_whose_blocks_was_loaded_is_refused() -> None:
     (late,) = opened.entries
     with pytest.raises(FormatError):
         late.read(100)
-    assert opened.problems[-1] == "the rest was not loaded: more than 4 bytes of content"
+    assert opened.limits_hit == ("more than 4 bytes of content, the rest was not loaded",)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_limit_stops_the_loading_and_not_the_reading() -> None:
     data = b"".join(_block(512 * k, b"ab", (k, 9)) for k in range(9))
     opened = _open(data, limits=Limits(segments=3))
     assert (opened.size, len(_content(opened))) == (len(data), 3)
-    assert "the rest was not loaded: more than 3 separate address ranges" in opened.problems
+    assert "more than 3 separate address ranges, the rest was not loaded" in opened.limits_hit
 
 
 @given(st.data())

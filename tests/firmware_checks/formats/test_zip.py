@@ -195,11 +195,11 @@ def test_entries_that_share_their_bytes_are_told() -> None:
     assert any("another name in its own header" in problem for problem in problems)
 
 
-def test_more_entries_than_allowed_are_said_and_not_read() -> None:
+def test_of_more_entries_than_allowed_one_is_listed_too_many_so_that_the_opener_can_tell() -> None:
     data = _zip({f"{index}.txt": b"x" for index in range(50)})
     opened = _open(data, limits=Limits(entries=10))
-    assert len(list(opened.entries)) == 10
-    assert "the directory lists 50 entries, the first 10 were read" in opened.problems
+    assert len(list(opened.entries)) == 11
+    assert opened.problems == ("the directory lists 50 entries, the first 11 were read",)
 
 
 def test_an_absurd_count_in_the_end_record_costs_nothing() -> None:
