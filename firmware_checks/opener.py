@@ -158,6 +158,7 @@ class Opener:
         span = found.span.part(part.start, part.end)
         if part.address is not None:
             span = span.at(part.address)
+        inside = self.explore(span, depth=depth + 1) if part.look_inside else []
         return Region(
             span=span,
             format=part.format or found.format.name,
@@ -166,7 +167,7 @@ class Opener:
             facts=part.facts,
             integrity=part.integrity,
             program=part.program,
-            children=self.explore(span, depth=depth + 1) if part.look_inside else [],
+            children=_declared(inside) if part.program is not None else inside,
         )
 
     def _memory(self, region: Region, memory: Memory, depth: int) -> None:
@@ -182,7 +183,8 @@ class Opener:
             region.children.append(holder)
         holder.memory = memory.map
         for span in memory.map.spans():
-            holder.children += self.explore(span, depth=depth + 1)
+            inside = self.explore(span, depth=depth + 1)
+            holder.children += _declared(inside) if region.program is not None else inside
 
     def _entry(self, region: Region, entry: Entry, depth: int) -> bool:
         """Unpack and explore one entry; return False when no further entry may be read."""
@@ -248,6 +250,15 @@ class _Found:
     format: ImageFormat
     opened: Opened
     span: Span
+
+
+def _declared(regions: list[Region]) -> list[Region]:
+    """Return ``regions`` of what the container declares to be a program: what is not code in it is the code's data."""
+    for region in regions:
+        if region.kind is RegionKind.UNKNOWN and region.format == "raw":
+            region.kind = RegionKind.DATA
+            region.title = "Data of the program"
+    return regions
 
 
 def _region(found: _Found) -> Region:

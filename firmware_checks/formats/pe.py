@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from firmware_checks.binaries import windows_identity
 from firmware_checks.entry_names import visible
-from firmware_checks.format import ImageFormat, Magic, Opened
+from firmware_checks.format import ImageFormat, Magic, Opened, Part
+from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.layout import U16LE, U32LE, Layout, const, text, wire
@@ -25,16 +28,18 @@ MOST_SECTIONS = 96
 """Windows loads no more."""
 SYMBOL_BYTES = 18
 LIBRARY = 0x2000
-CERTIFICATES = 4
-"""Number of the data directory that points to the Authenticode signature."""
+EXECUTABLE = 0x2000_0000
+"""Characteristic of a section that holds code."""
+RESOURCES, CERTIFICATES = 2, 4
+"""Numbers of the data directories that point to the resources and to the Authenticode signature."""
 DIRECTORIES_AT: Final = {0x10B: 96, 0x20B: 112}
 """Magic of the optional header (32 and 64 bits) and where its data directories start."""
 
 MACHINES: Final = {
-    0x014C: "x86", 0x8664: "x86-64", 0x01C0: "ARM", 0x01C4: "ARM Thumb-2", 0xAA64: "ARM64", 0x0200: "Itanium",
-    0x0166: "MIPS", 0x01F0: "PowerPC", 0x5032: "RISC-V 32", 0x5064: "RISC-V 64", 0x0EBC: "EFI byte code",
+    0x014C: "x86", 0x8664: "x86_64", 0x01C0: "arm", 0x01C4: "arm", 0xAA64: "aarch64", 0x0200: "itanium",
+    0x0166: "mips", 0x01F0: "powerpc", 0x5032: "riscv32", 0x5064: "riscv64", 0x0EBC: "efi-byte-code",
 }  # fmt: skip
-"""Machine types. Source: Microsoft PE Format."""
+"""Architectures by machine type. Source: Microsoft PE Format."""
 
 SUBSYSTEMS: Final = {
     1: "driver", 2: "windows", 3: "console", 9: "Windows CE", 10: "EFI application", 11: "EFI boot driver",
@@ -94,18 +99,43 @@ def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract
     end = max(end, _symbols_end(window, header))
     facts = _facts(header, sections)
     facts |= _optional_facts(window, start + COFF.size)
-    certificate_at, certificate_bytes = _certificate(window, start + COFF.size, header.optional_bytes)
-    facts["signature_present"] = certificate_bytes > 0
+    certificate_at, certificate_bytes = _directory(window, start + COFF.size, header.optional_bytes, CERTIFICATES)
+    facts["signed"] = certificate_bytes > 0
     if certificate_bytes and certificate_at == -(-end // 8) * 8:
         end = certificate_at + certificate_bytes
-    problems = (f"the file is cut short: {end - span.size} bytes are missing",) if end > span.size else ()
+    size = min(end, span.size)
+    if certificate_bytes or _directory(window, start + COFF.size, header.optional_bytes, RESOURCES)[1]:
+        facts |= _identity_facts(window.take(0, size))
+    program = Program(arch=MACHINES[header.machine])
     return Opened(
-        size=min(end, span.size),
+        size=size,
         kind=RegionKind.PROGRAM,
         title="Windows library" if header.characteristics & LIBRARY else "Windows program",
         facts=facts,
-        problems=problems,
+        program=program,
+        parts=tuple(_parts(sections, headers_end, size, program)),
+        problems=(f"the file is cut short: {end - span.size} bytes are missing",) if end > span.size else (),
     )
+
+
+def _parts(sections: list[Section], headers_end: int, size: int, program: Program) -> Iterator[Part]:
+    """Yield the sections as they stand in the file; where two claim the same bytes the first in the file has them."""
+    position = headers_end
+    for section in sorted(sections, key=lambda s: s.file_at):
+        start, end = max(section.file_at, position), min(section.file_at + section.file_bytes, size)
+        if start < end:
+            kind = RegionKind.PROGRAM if section.characteristics & EXECUTABLE else RegionKind.DATA
+            title = f"section {visible(section.name)}"
+            yield Part(start=start, end=end, title=title, kind=kind, look_inside=True, program=program)
+            position = end
+
+
+def _identity_facts(data: memoryview) -> dict[str, Fact]:
+    """Return what the program says about itself, which is not proof of anything."""
+    identity = windows_identity(data)
+    facts = {name: getattr(identity, name) for name in ("product", "company", "version", "original_name")}
+    said: dict[str, Fact] = {name: visible(value) for name, value in facts.items() if value}
+    return said | ({"signers": tuple(visible(name) for name in identity.signers)} if identity.signers else {})
 
 
 def _facts(header: CoffHeader, sections: list[Section]) -> dict[str, Fact]:
@@ -137,10 +167,10 @@ def _optional_facts(window: Window, start: int) -> dict[str, Fact]:
     }
 
 
-def _certificate(window: Window, start: int, optional_bytes: int) -> tuple[int, int]:
-    """Return place in the file and size of the Authenticode signature, zeros when there is none."""
+def _directory(window: Window, start: int, optional_bytes: int, number: int) -> tuple[int, int]:
+    """Return place and size of a data directory, zeros when there is none; the optional header is at ``start``."""
     directories_at = DIRECTORIES_AT.get(int.from_bytes(window.view[start : start + 2], "little"))
-    place = (directories_at or 0) + 8 * CERTIFICATES
+    place = (directories_at or 0) + 8 * number
     if directories_at is None or place + 8 > optional_bytes:
         return 0, 0
     at, size = struct.unpack("<2I", window.take(start + place, 8))
@@ -167,7 +197,7 @@ FORMAT = ImageFormat(
     name="pe",
     title="Windows program",
     source="Microsoft PE Format (learn.microsoft.com, windows/win32/debug/pe-format)",
-    limits="Recognised and measured; code is not looked into, a signature is seen but not verified.",
+    limits="A signature is seen but not verified; resources are not listed.",
     open=_open,
     magics=(
         Magic(rb"MZ\x90\x00\x03\x00"),

@@ -1,6 +1,9 @@
 import struct
+from importlib import resources
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_checks.format import Opened
 from firmware_checks.formats.pe import FORMAT
@@ -42,7 +45,7 @@ def test_a_program_says_what_it_runs_on() -> None:
         "built": "2020-01-01T00:00:00+00:00",
         "bits": 32,
         "subsystem": "console",
-        "signature_present": False,
+        "signed": False,
     }
 
 
@@ -68,14 +71,14 @@ def test_a_signature_behind_the_sections_belongs_to_the_program(magic: int, star
     data = _with_directories(0x210, 40, magic=magic, start=start)
     opened = _open(data + bytes(40) + b"after")
     assert opened.size == 0x210 + 40
-    assert opened.facts["signature_present"] is True
+    assert opened.facts["signed"] is True
     assert opened.facts["bits"] == (32 if magic == 0x10B else 64)
 
 
 def test_a_signature_behind_a_payload_is_told_and_left_outside() -> None:
     opened = _open(_with_directories(0x400, 40) + bytes(600))
     assert opened.size == 0x210
-    assert opened.facts["signature_present"] is True
+    assert opened.facts["signed"] is True
 
 
 def test_a_cut_program_says_how_much_is_missing() -> None:
@@ -117,3 +120,35 @@ def test_a_program_inside_other_bytes_is_found_by_its_two_magics(header_at: int)
     data = b"\x55" * 999 + b"MZ" + bytes(header_at - 2) + b"PE\0\0" + bytes(100)
     patterns = PatternSet([magic.pattern("pe") for magic in FORMAT.magics])
     assert 999 in {hit.start for hit in patterns.search(memoryview(data))}
+
+
+def _real_program() -> bytes:
+    """A launcher that pip carries for Windows: a real program with a version resource."""
+    return resources.files("pip").joinpath("_vendor", "distlib", "w64.exe").read_bytes()
+
+
+def test_a_real_program_says_its_name_its_version_and_its_sections() -> None:
+    opened = _open(_real_program())
+    assert opened.facts["product"] == "Simple Launcher"
+    assert str(opened.facts["version"]).startswith("1.1.0")
+    assert opened.program is not None
+    assert opened.program.arch == "x86_64"
+    assert [part.title for part in opened.parts][:1] == ["section .text"]
+    assert all(a.end <= b.start for a, b in zip(opened.parts, opened.parts[1:], strict=False))
+
+
+def test_sections_that_claim_the_same_bytes_are_looked_at_once() -> None:
+    second = PROGRAM[OPTIONAL + 70 : OPTIONAL + 110]
+    data = bytearray(PROGRAM)
+    data[COFF + 6] = 2
+    data[OPTIONAL + 110 : OPTIONAL + 150] = second
+    assert len(_open(bytes(data)).parts) == 1
+
+
+@given(st.integers(0, 0x1000), st.binary(min_size=1, max_size=8))
+def test_a_damaged_real_program_is_read_or_refused(at: int, noise: bytes) -> None:
+    data = _real_program()
+    try:
+        _open(data[:at] + noise + data[at + len(noise) :])
+    except FormatError:
+        return
