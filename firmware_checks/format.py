@@ -84,6 +84,9 @@ class Opened:
 
     Bytes not covered by ``parts`` count as the format's own framing. A format either leaves bytes as they are
     (``parts``), places them in memory (``memories``), or has them unpacked (``entries``).
+
+    Facts that checks know: ``signed`` (a signature is there; nobody verified it), ``published_test_key``,
+    ``security_counter``, ``readout_protection``.
     """
 
     size: int

@@ -337,6 +337,7 @@ def _facts(image: _Image, window: Window) -> dict[str, Fact]:
         facts["assumed_flash_offset"] = image.slot
     if image.extended is not None:
         facts |= _extended_facts(image, image.extended)
+        facts["signed"] = any("signature" in part.facts for part in image.parts)
     return facts | _description(image, window)[1]
 
 

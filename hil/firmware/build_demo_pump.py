@@ -18,6 +18,9 @@ from pathlib import Path
 SOURCE = Path(__file__).parent / "demo_pump"
 TARGET = Path(__file__).parents[2] / "toolkit" / "app" / "demo" / "demo-pump-update.zip"
 
+COMPILER_VERSION = "12.2.1"
+"""Another version gives other bytes."""
+
 BOOT_ADDRESS = 0x0800_0000
 SLOT_ADDRESS = 0x0801_0000
 HEADER_BYTES = 0x200
