@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.core.problems import Problems
 from firmware_checks.text_records import (
     FIRST_SLICE_BYTES,
     MOST_STRAY_LINES,
@@ -17,6 +16,7 @@ from firmware_checks.text_records import (
     first_line,
     read_records,
 )
+from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 
 
