@@ -61,6 +61,8 @@ class Recognition:
     load_address: int | None = None
     entry_address: int | None = None
     stack_address: int | None = None
+    vectors: tuple[int, int] | None = None
+    """Offsets ``[start, end)`` of vectors that the reasons rest on: part of the program, however far they stand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

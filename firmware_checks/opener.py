@@ -11,6 +11,7 @@ from firmware_checks.patterns import Hit, Pattern, PatternSet
 from firmware_checks.region import Region
 from firmware_checks.span import Span
 from firmware_checks.structure import analyse
+from firmware_checks.voids import voids
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Budget
 from toolkit.core.window import Window
@@ -87,9 +88,20 @@ class Opener:
 
     def _search(self, span: Span, depth: int) -> list[Region]:
         """Find formats at any offset of ``span``; what lies between them is looked at as raw bytes."""
+        regions: list[Region] = []
+        position = 0
+        for start, end, value in voids(span.window.view, lambda: self.on_bytes(0)):
+            regions += self._search_stretch(span.part(position, start), depth)
+            title = f"Padding (all bytes {value:#04x})"
+            regions.append(Region(span=span.part(start, end), format="padding", kind=RegionKind.PADDING, title=title))
+            self.on_bytes(end - start)
+            position = end
+        return regions + self._search_stretch(span.part(position, span.size), depth)
+
+    def _search_stretch(self, span: Span, depth: int) -> list[Region]:
         if span.size == 0:
             return []
-        hits = sorted(self._patterns.search(span.window.view), key=lambda h: h.start)
+        hits = sorted(self._patterns.search(span.window.view), key=_start_of)
         self.on_bytes(span.size)
         regions: list[Region] = []
         position = 0

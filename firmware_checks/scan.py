@@ -15,6 +15,7 @@ from firmware_checks.image import Image, open_image
 from firmware_checks.inventory import Inventory
 from firmware_checks.opener import Opener
 from firmware_checks.region import Program, Region
+from firmware_checks.structure.programs import architectures
 from toolkit import __version__
 from toolkit.core.findings import Finding, Severity
 from toolkit.core.limits import Budget, Limits
@@ -121,9 +122,11 @@ def _summary(roots: Sequence[Region]) -> ImageSummary:
     if not programs:
         return ImageSummary(format=outermost)
     region, program = max(programs, key=_weight)
+    known = architectures()
     return ImageSummary(
         format=outermost,
         arch=program.arch,
+        arch_title=known[program.arch].title if program.arch in known else None,
         load_address=region.span.address if program.load_address is None else program.load_address,
         entry_address=program.entry_address,
         mcu_family=program.mcu_family,

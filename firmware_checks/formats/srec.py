@@ -157,7 +157,8 @@ def _open(span: Span, limits: Limits) -> Opened:
     reader = _Reader(span, AddressSpaces(span.path, limits, pitch=2))
     problems = reader.problems
     size, ended = read_records(span.window, reader, problems)
-    if not ended:
+    counted = reader.count is not None and reader.count.valid and reader.counted_records == reader.data_records
+    if not ended and not counted:  # srec_cat writes no end without a start address; its count says that all is there
         problems.add("the record that ends the file (S7, S8 or S9) is missing")
     elif _decode(first_line(span.window.sub(size))) is not None:
         problems.add("records follow the one that ends the file; a programmer does not load them")

@@ -175,6 +175,7 @@ class ImageSummary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     format: Annotated[str, Meta(description="The outermost format recognised, unknown when there is none.")]
     arch: Annotated[str | None, Meta(description="Name of the processor architecture.")] = None
+    arch_title: Annotated[str | None, Meta(description="The same for people, for example ARM Cortex-M.")] = None
     load_address: Annotated[int | None, Meta(description="Address of the program's first byte when it runs.")] = None
     entry_address: Annotated[int | None, Meta(description="Address where it starts to run.")] = None
     mcu_family: Annotated[str | None, Meta(description="Microcontroller family, for example STM32F4.")] = None

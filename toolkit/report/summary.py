@@ -93,7 +93,7 @@ def in_words(report: Report, say: Translator) -> str:
     if image.arch is None:
         sentences.append(say(Label.SENTENCE_NO_PROGRAM))
     else:
-        sentences.append(say(Label.SENTENCE_PROGRAM, processor=image.arch))
+        sentences.append(say(Label.SENTENCE_PROGRAM, processor=image.arch_title or image.arch))
     if image.mcu_family is not None:
         sentences.append(say(Label.SENTENCE_FAMILY, family=_family(report, say)))
     if image.load_address is not None:
@@ -110,7 +110,7 @@ def identity(report: Report, say: Translator) -> list[tuple[Label, str]]:
         (Label.FILE, subject.name),
         (Label.SIZE, say.bytes(subject.size)),
         (Label.FORMAT, _format_title(report, say) or unknown),
-        (Label.PROCESSOR, image.arch or unknown),
+        (Label.PROCESSOR, image.arch_title or image.arch or unknown),
         (Label.FAMILY, _family(report, say)),
         (Label.LOAD_ADDRESS, unknown if image.load_address is None else address_text(image.load_address)),
         (Label.ENTRY_ADDRESS, unknown if image.entry_address is None else address_text(image.entry_address)),
