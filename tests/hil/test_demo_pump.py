@@ -32,7 +32,7 @@ def _compiler_version() -> str | None:
     compiler = shutil.which("arm-none-eabi-gcc")
     if compiler is None:
         return None
-    return subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    return subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_the_demonstration_pump_is_rebuilt_bit_for_bit(tmp_path: Path) -> None:

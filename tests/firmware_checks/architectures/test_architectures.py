@@ -142,6 +142,14 @@ def test_the_addresses_loaded_by_arm_vectors_tell_where_the_program_runs() -> No
     assert result[1].load_address == 0x0010_0000
 
 
+def test_arm_handlers_in_different_memories_tell_nothing_about_the_place() -> None:
+    data = bytearray(architectures()["arm"].example())
+    data[0x20:0x40] = struct.pack("<8I", 0x40, *[0x8000_0000] * 7)
+    result = found(bytes(data))
+    assert result is not None
+    assert result[1].load_address is None
+
+
 def test_arm_vectors_followed_by_nops_are_vectors_too() -> None:
     vectors = struct.pack("<8I", 0xE59F_F018, *[0xE1A0_0000] * 7) + struct.pack("<8I", *[0x40] * 8)
     result = found(vectors + architectures()["arm"].example()[0x40:])
@@ -220,6 +228,33 @@ def test_a_program_that_the_file_stores_elsewhere_is_said_to_run_where_its_point
     assert any("stored at" in why for why in result.why)
 
 
+@pytest.mark.parametrize("address", [0x0800_0080, 0x0900_0000])
+def test_a_file_that_puts_a_program_where_it_cannot_run_is_corrected_only_for_good_reasons(address: int) -> None:
+    data = cortex(0x0800_0000)
+    result = architectures()["arm-cortex-m"].recognise(code(data, address))
+    assert result is not None
+    assert result.load_address == 0x0800_0000
+    few = data[: 0x48 + 12 * 12]  # without the table of pointers
+    alone = architectures()["arm-cortex-m"].recognise(code(few, address))
+    assert alone is not None
+    assert alone.stack_address is None
+    assert alone.load_address == address
+
+
+def test_a_program_placed_by_the_file_needs_few_pointers() -> None:
+    few = cortex(0x0800_0000)[: 0x48 + 12 * 12]
+    result = architectures()["arm-cortex-m"].recognise(code(few, 0x0800_0000))
+    assert result is not None
+    assert result.load_address == 0x0800_0000
+    elsewhere = architectures()["arm-cortex-m"].recognise(code(few.ljust(0x400, b"\0"), 0x0800_0000 - 0x100))
+    assert elsewhere is not None
+    assert "placed at" in elsewhere.why[1]
+
+
+def test_a_table_that_no_aligned_address_suits_is_none() -> None:
+    assert architectures()["arm-cortex-m"].recognise(code(cortex(0x0800_0038)[:0x80])) is None
+
+
 def test_thumb_code_without_vectors_is_recognised_with_less_certainty_about_its_place() -> None:
     result = found(architectures()["arm-cortex-m"].example()[0x48:])
     assert result is not None
@@ -262,6 +297,43 @@ def test_relative_mips_calls_count() -> None:
     assert result is not None
     assert result[0] == "mips"
     assert result[1].load_address is None
+
+
+def test_mips_calls_that_lead_nowhere_do_not_count() -> None:
+    data = bytearray(architectures()["mips"].example())
+    for index in range(8, len(data), 32):
+        data[index : index + 4] = struct.pack("<I", 0x0C00_0000 | index * 0x1357)
+    assert architectures()["mips"].recognise(code(bytes(data))) is None
+
+
+def test_texts_complete_the_address_of_a_mips_program() -> None:
+    data = bytearray(architectures()["mips"].example()) + bytes(8)
+    places = []
+    for number in range(20):
+        places.append(len(data))
+        data += b"message number %02d\0\0\0\0" % number
+    data += bytes(-len(data) % 4) + struct.pack("<20I", *[0xBFC0_0000 + place for place in places])
+    result = found(bytes(data))
+    assert result is not None
+    assert result[1].load_address == 0xBFC0_0000
+
+
+def test_mips_upper_halves_elsewhere_leave_the_top_of_the_address_open() -> None:
+    result = found(architectures()["mips"].example())
+    assert result is not None
+    assert result[1].load_address is None
+    assert "within 256 MiB" in result[1].why[0]
+
+
+def test_risc_v_instructions_start_at_even_places() -> None:
+    long = struct.pack("<II", 0x0000_0097, 0x0000_80E7)
+    assert list(riscv._calls(b"\0" + long, 0)) == []
+    assert list(riscv._calls(b"\0" + struct.pack("<I", riscv.jal(0, 8)), 0)) == []
+    assert list(riscv._calls(long, 16)) == [16]
+
+
+def test_first_instructions_of_xtensa_functions_alone_are_no_code() -> None:
+    assert architectures()["xtensa"].recognise(code(b"\x36\x41\x00\x00" * 40)) is None
 
 
 @given(st.integers(0, 0xF_FFFE), st.integers(-0x7_0000, 0x7_0000))
@@ -366,6 +438,10 @@ def test_short_avr_jumps_are_a_vector_table_too(gap: bytes) -> None:
     assert "start-up code" in result[1].why[1]
 
 
+def test_jumps_without_end_are_no_avr_program_by_themselves() -> None:
+    assert architectures()["avr"].recognise(code(b"\x0c\x94\x34\x00" * 200 + b"\x08\x95")) is None
+
+
 def test_an_8051_program_without_interrupts_is_told_by_its_calls() -> None:
     data = bytearray(architectures()["8051"].example())
     data[3:0x50] = b"\x55" * (0x50 - 3)
@@ -399,27 +475,26 @@ def test_an_msp430_program_placed_by_the_file_has_its_vectors_found() -> None:
     assert result.entry_address == 0x1_0000 - len(data)
 
 
-def test_stm8_vectors_must_be_a_whole_table() -> None:
-    data = bytearray(architectures()["stm8"].example())
-    for index in range(4, 128, 4):
-        data[index] = 0x55
-    assert architectures()["stm8"].recognise(code(bytes(data))) is None
+def stm8_with(vectors: bytes) -> Recognition | None:
+    data = architectures()["stm8"].example()
+    return architectures()["stm8"].recognise(code(vectors.ljust(128, b"\x9d") + data[128:]))
 
 
-def test_stm8_vectors_that_lead_elsewhere_weigh_less() -> None:
-    data = bytearray(architectures()["stm8"].example())
-    for index in range(0, 128, 4):
-        data[index + 2 : index + 4] = b"\xf0\x00"
-    result = architectures()["stm8"].recognise(code(bytes(data)))
+def test_an_stm8_program_without_interrupts_has_one_vector_only() -> None:
+    result = stm8_with(b"\x82\x00\x80\x80")
     assert result is not None
-    assert not any("all of them" in why for why in result.why)
+    assert "reset vector" in result.why[0]
 
 
-def test_stm8_vectors_into_nothing_are_none() -> None:
-    data = bytearray(architectures()["stm8"].example())
-    for index in range(0, 128, 4):
-        data[index + 1 : index + 4] = b"\x77\x00\x00"
-    assert architectures()["stm8"].recognise(code(bytes(data))) is None
+def test_unused_stm8_vectors_are_erased_or_zero() -> None:
+    result = stm8_with(b"\x82\x00\x80\x80" * 2 + b"\xff\xff\xff\xff" + bytes(4) + b"\x82\x00\x80\x80" * 2)
+    assert result is not None
+    assert result.why[0].startswith("4 interrupt vectors")
+
+
+@pytest.mark.parametrize("first", [b"\x82\x77\x00\x00", b"\x82\x00\xf0\x00", b"\x55\x00\x80\x80"])
+def test_an_stm8_program_starts_with_a_vector_into_itself(first: bytes) -> None:
+    assert stm8_with(first + b"\x82\x00\x80\x80" * 31) is None
 
 
 def test_an_rl78_program_starts_at_address_zero() -> None:

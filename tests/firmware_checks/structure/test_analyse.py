@@ -106,7 +106,7 @@ def test_bytes_of_one_kind_are_one_region(look: Look, data: bytes, kind: RegionK
     assert [(r.kind, r.format) for r in regions] == [(kind, name)]
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"msp430", "rx"}))  # the vectors of these are their last bytes
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"msp430", "rx"}))  # the vectors of these come last
 def test_a_program_followed_by_erased_flash_ends_where_the_flash_is_erased(look: Look, name: str) -> None:
     data = architectures()[name].example()
     regions = look(data + b"\xff" * 8192)
@@ -161,6 +161,13 @@ def test_a_header_in_front_of_the_vectors_is_not_part_of_the_program(
     assert [r.kind for r in regions] == [RegionKind.UNKNOWN, RegionKind.PROGRAM]
     assert regions[1].program is not None
     assert regions[1].program.load_address == 0x0800_4000
+
+
+def test_a_program_behind_zeros_starts_with_its_stack_pointer(look: Look, build_cortex: Callable[..., bytes]) -> None:
+    regions = look(bytes(0x2000) + build_cortex(0x0800_2000, stack=0x2000_4000))
+    assert (regions[0].kind, regions[0].span.size) == (RegionKind.PADDING, 0x2000)
+    assert regions[1].program is not None
+    assert regions[1].program.stack_address == 0x2000_4000
 
 
 def test_data_far_behind_belongs_to_the_program_that_points_to_it(
@@ -269,3 +276,108 @@ def test_tables_that_are_only_pointers_in_a_program_do_not_cut_it(
     data[0x400:0x440] = fake
     (region,) = look(bytes(data))
     assert region.span.size == 0x1000
+
+
+def test_the_island_that_holds_the_entry_belongs_to_the_program(look: Look) -> None:
+    rom = architectures()["x86"].example().ljust(0x1_0000 - 16, b"\xff") + b"\xfa\xfc\xe9\x0b\xf8" + b"\xff" * 11
+    (region,) = look(rom)
+    assert region.program is not None
+    assert region.program.entry_address == 0xFFFF_FFF0
+    assert [c.title for c in region.children] == ["Padding (all bytes 0xff)", "Reset vector"]
+
+
+def test_without_an_address_nothing_far_behind_belongs_to_a_program(look: Look) -> None:
+    table = b"\x01\x02\x03\x04\x05\x06\x07\x08" * 40
+    regions = look(architectures()["aarch64"].example().ljust(0x4000, b"\xff") + table)
+    assert [r.kind for r in regions] == [RegionKind.PROGRAM, RegionKind.PADDING, RegionKind.UNKNOWN]
+
+
+def test_a_family_with_flash_elsewhere_makes_no_application(look: Look, build_cortex: Callable[..., bytes]) -> None:
+    loads = (0x4002_1000, 0x4001_0800, 0x4000_5400, 0x4001_2C00, 0x4001_3800)
+    (region,) = look(build_cortex(0x2000_1000, stack=0x2000_5000, loads=loads))
+    assert region.program is not None
+    assert region.program.role == ""
+    assert region.program.load_address == 0x2000_1000
+
+
+def test_what_looks_like_a_second_table_but_leads_nowhere_is_part_of_the_program(
+    look: Look, build_cortex: Callable[..., bytes]
+) -> None:
+    data = bytearray(build_cortex(0x0800_0000, size=0x2000, fill=0x5A))
+    data[0x1000:0x1040] = struct.pack(
+        "<16I", 0x2000_0100, *[0x0900_0041, 0x0900_0081] * 3, 0, 0, 0, 0, *[0x0900_0041] * 5
+    )
+    (region,) = look(bytes(data))
+    assert region.span.size == 0x2000
+
+
+def test_a_table_in_front_of_nothing_is_no_program(look: Look) -> None:
+    table = struct.pack(
+        "<16I", 0x2000_0100, *[0x0800_0041, 0x0800_0081, 0x0800_0061] * 2, 0, 0, 0, 0, *[0x0800_0041] * 5
+    )
+    assert [r.kind for r in look(table + b"\x5a" * 400)] == [RegionKind.UNKNOWN]
+
+
+def test_a_table_inside_noise_is_no_program(look: Look) -> None:
+    table = struct.pack(
+        "<16I", 0x2000_0100, *[0x0800_0041, 0x0800_0081, 0x0800_0061] * 2, 0, 0, 0, 0, *[0x0800_0041] * 5
+    )
+    assert [r.kind for r in look(NOISE[:8192] + table + NOISE[8256:])] == [RegionKind.ENCRYPTED]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_vector_tables_anywhere_do_not_break_the_tiling(data: st.DataObject) -> None:
+    content = bytearray(NOISE[:9000] + b"\x5a" * 3000 + b"\xff" * 5000 + architectures()["arm-cortex-m"].example())
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(content) // 256 - 2)) * 256
+        base = data.draw(st.sampled_from([0, 0x0800_0000]))
+        words = [0x2000_1000, *[base + at + 0x81 + 16 * n for n in range(6)], 0, 0, 0, 0, *[base + at + 0x41] * 5]
+        content[at : at + 64] = struct.pack("<16I", *words)
+    position = 0
+    for start, end in tiles(analyse(Span("x", Window.of(bytes(content))), Limits())):
+        assert start == position
+        position = end
+    assert position == len(content)
+
+
+def test_a_program_that_looks_like_noise_is_called_noise(look: Look, build_cortex: Callable[..., bytes]) -> None:
+    noise = NOISE[:8192] + build_cortex(0x0800_4000) + NOISE[9000:]
+    assert [r.kind for r in look(noise)] == [RegionKind.ENCRYPTED]
+    regions = look((b"\x5a\xa5" * 40).ljust(0x2000, b"\xff") + noise)
+    assert [r.kind for r in regions] == [RegionKind.UNKNOWN, RegionKind.PADDING, RegionKind.ENCRYPTED]
+
+
+def test_of_many_tables_only_some_are_tried(look: Look, build_cortex: Callable[..., bytes]) -> None:
+    fake = struct.pack("<16I", 0x2000_0100, *[0x0900_0041, 0x0900_0081] * 3, 0, 0, 0, 0, *[0x0900_0041] * 5)
+    data = build_cortex(0x0800_0000, size=0x1000, fill=0x5A) + fake.ljust(0x100, b"\x5a") * 12
+    (region,) = look(data)
+    assert region.span.size == len(data)
+
+
+def test_settings_inside_padding_win_over_the_padding(look: Look) -> None:
+    data = architectures()["msp430"].example()
+    size = 0x3000
+    code = bytearray(data[:-32].ljust(size - 32, b"\xff") + data[-32:])
+    base = 0x1_0000 - size
+    shift = base - (0x1_0000 - len(data))
+    for index in range(0, 120, 10):
+        target = struct.unpack_from("<H", code, index + 4)[0]
+        struct.pack_into("<H", code, index + 4, target + shift)
+    struct.pack_into("<16H", code, size - 32, *[base + 10] * 15, base)
+    (region,) = look(bytes(code))
+    assert region.program is not None
+    assert region.program.arch == "msp430"
+    settings_found = [c for c in region.children if c.kind is RegionKind.CONFIGURATION]
+    assert [c.facts["bootloader_protection"] for c in settings_found] == ["open"]
+    assert not any(c.kind is RegionKind.PADDING for c in region.children)
+    assert region.children[-1].title == "Interrupt vector table"
+
+
+def test_an_entry_far_behind_belongs_to_the_program(look: Look, build_cortex: Callable[..., bytes]) -> None:
+    data = bytearray(build_cortex(0x0800_0000, size=0x3000))
+    data[4:8] = struct.pack("<I", 0x0800_3001)
+    (region,) = look(bytes(data) + b"\x5a\xa5" * 30)
+    assert region.program is not None
+    assert region.program.entry_address == 0x0800_3000
+    assert region.span.size == 0x3000 + 60

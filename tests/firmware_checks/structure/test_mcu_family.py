@@ -67,22 +67,25 @@ def test_many_peripherals_of_one_family_give_high_confidence(build_cortex: Calla
     assert (match.name, match.confidence) == ("LPC17xx", Confidence.HIGH)
 
 
-def test_a_single_shared_peripheral_names_several_families(build_cortex: Callable[..., bytes]) -> None:
-    data = build_cortex(0, loads=(0x4000_2C00,))
+def test_a_few_shared_peripherals_name_several_families(build_cortex: Callable[..., bytes]) -> None:
+    data = build_cortex(0, loads=(0x4000_2C00, 0x4000_5400))
     match = match_family(Clues(memoryview(data), None, None, None, vector_checksum=False))
     assert match is not None
     assert match.confidence is Confidence.LOW
     assert " or " in match.name
 
 
-def test_a_program_without_known_peripherals_has_no_family(build_cortex: Callable[..., bytes]) -> None:
-    data = build_cortex(0, loads=(0x2000_0100, 0x4F00_0000))
+@pytest.mark.parametrize("loads", [(0x2000_0100, 0x4F00_0000), (0x4005_0000,)], ids=["none", "one may be a number"])
+def test_a_program_without_known_peripherals_has_no_family(
+    build_cortex: Callable[..., bytes], loads: tuple[int, ...]
+) -> None:
+    data = build_cortex(0, loads=loads)
     assert match_family(Clues(memoryview(data), None, None, None, vector_checksum=False)) is None
 
 
 def test_what_does_not_agree_speaks_against_a_family(build_cortex: Callable[..., bytes]) -> None:
     family = next(family for family in families() if family.name == "STM32F1")
-    data = build_cortex(0, loads=(0x4002_1000,))
+    data = build_cortex(0, loads=(0x4002_1000, 0x4001_0800))
     far = Clues(memoryview(data), 0x0010_0000, 0x4000_0000, 400, vector_checksum=True)
     assert match_family(far) is None
     near = match_family(clues(data, family))

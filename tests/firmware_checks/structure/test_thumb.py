@@ -44,6 +44,12 @@ def test_wide_instructions_tell_large_processors_from_small_ones() -> None:
     assert thumb.is_wide(large)
 
 
+def test_a_call_cut_off_at_the_end_goes_nowhere() -> None:
+    assert list(thumb.calls(b"\x00\xf0\x00", 0)) == []
+    assert list(thumb.calls(b"\x00\xf0\x00\xf8\x00", 0)) == [4]
+    assert list(thumb.calls(b"\x00\xf0" + b"\xf8", 0)) == []
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_read_as_code(data: bytes) -> None:
     list(thumb.calls(data, 0))
