@@ -83,4 +83,3 @@ def _usable_size(path: Path, limits: Limits) -> int:
     if status.st_size > limits.input_bytes:
         raise InputError(f"{path}: {status.st_size} bytes is more than the limit of {limits.input_bytes}")
     return status.st_size
-

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import bz2
 
-from firmware_checks.entry_names import unpacked_name
 from firmware_checks.format import ImageFormat, Magic, Opened
+from firmware_checks.readers.entry_names import unpacked_name
+from firmware_checks.readers.unpack import Content
 from firmware_checks.span import Span
-from firmware_checks.unpack import Content
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window

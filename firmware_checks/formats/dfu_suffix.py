@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware_checks.dfu_trailer import crc_verdict, read_suffix, suffix_facts, with_suffix
 from firmware_checks.format import ImageFormat, Opened, Part
+from firmware_checks.readers.dfu_trailer import crc_verdict, read_suffix, suffix_facts, with_suffix
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.layout import U8, U16LE, U32LE, Layout, const, raw, wire

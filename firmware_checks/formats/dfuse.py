@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firmware_checks.address_map import AddressMapBuilder
-from firmware_checks.dfu_trailer import SUFFIX, crc_verdict, read_suffix, suffix_facts, with_suffix
 from firmware_checks.format import ImageFormat, Magic, Memory, Opened, Part
+from firmware_checks.readers.dfu_trailer import SUFFIX, crc_verdict, read_suffix, suffix_facts, with_suffix
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded, Truncated
 from toolkit.core.layout import U8, U32LE, Layout, const, raw, wire

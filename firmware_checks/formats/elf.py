@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from firmware_checks.address_map import AddressMapBuilder
-from firmware_checks.arm_attributes import ArmAttributes, read_arm_attributes
-from firmware_checks.elf_file import MAGIC, ElfFile, ElfSection, ElfSegment, SectionType, read_elf
 from firmware_checks.format import ImageFormat, Magic, Memory, Opened, Part
+from firmware_checks.readers.arm_attributes import ArmAttributes, read_arm_attributes
+from firmware_checks.readers.elf_file import MAGIC, ElfFile, ElfSection, ElfSegment, SectionType, read_elf
 from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.limits import Limits

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from firmware_checks.address_map import AddressMapBuilder
-from firmware_checks.esp_chips import CHIPS, ESP8266, FLASH_MODES, Chip
-from firmware_checks.esp_secure_boot import signature_v1, signatures_v2
 from firmware_checks.format import ImageFormat, Magic, Memory, Opened, Part
+from firmware_checks.readers.esp_chips import CHIPS, ESP8266, FLASH_MODES, Chip
+from firmware_checks.readers.esp_secure_boot import signature_v1, signatures_v2
 from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, Truncated

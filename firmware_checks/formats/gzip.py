@@ -6,10 +6,10 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from firmware_checks.entry_names import name_problems, unpacked_name, visible
 from firmware_checks.format import ImageFormat, Magic, Opened
+from firmware_checks.readers.entry_names import name_problems, unpacked_name, visible
+from firmware_checks.readers.unpack import Content, Inflate
 from firmware_checks.span import Span
-from firmware_checks.unpack import Content, Inflate
 from toolkit.core.errors import FormatError, Truncated
 from toolkit.core.layout import U8, U32LE, Layout, const, wire
 from toolkit.core.limits import Limits

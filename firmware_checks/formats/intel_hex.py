@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from firmware_checks.address_map import AddressSpaces, facts_of
 from firmware_checks.format import ImageFormat, Magic, Memory, Opened
-from firmware_checks.span import Linear, Span
-from firmware_checks.text_records import (
+from firmware_checks.readers.text_records import (
     HEX_DIGITS,
     Outcome,
     checksum_verdict,
@@ -16,6 +15,7 @@ from firmware_checks.text_records import (
     first_line,
     read_records,
 )
+from firmware_checks.span import Linear, Span
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits
 from toolkit.core.problems import Problems

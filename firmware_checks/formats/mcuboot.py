@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from firmware_checks.byte_search import positions
 from firmware_checks.format import ImageFormat, Magic, Opened, Part
+from firmware_checks.readers.byte_search import positions
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, Truncated
 from toolkit.core.layout import U8, U16LE, U32LE, Layout, const, wire

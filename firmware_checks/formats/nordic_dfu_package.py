@@ -11,15 +11,15 @@ from typing import Final
 
 import msgspec
 
-from firmware_checks.entry_names import visible
 from firmware_checks.format import Entry, ImageFormat, Opened
 from firmware_checks.formats.nordic_init_packet import MOST_BYTES, InitPacket, build_init_packet, read_init_packet
 from firmware_checks.formats.softdevice import SOFTDEVICE_ADDRESS
 from firmware_checks.formats.zip import MAGICS, archive_problems, entry_of
+from firmware_checks.readers.entry_names import visible
+from firmware_checks.readers.unpack import Held
+from firmware_checks.readers.zip_archive import LOCAL_MAGIC, Archive, read_archive
+from firmware_checks.readers.zip_member import Member, read_member
 from firmware_checks.span import Span
-from firmware_checks.unpack import Held
-from firmware_checks.zip_archive import LOCAL_MAGIC, Archive, read_archive
-from firmware_checks.zip_member import Member, read_member
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window

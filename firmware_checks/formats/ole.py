@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from firmware_checks.entry_names import visible
 from firmware_checks.format import ImageFormat, Magic, Opened
+from firmware_checks.readers.entry_names import visible
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.layout import U16LE, U32LE, Layout, array, const, raw, wire

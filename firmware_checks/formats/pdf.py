@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from firmware_checks.byte_search import positions
 from firmware_checks.format import ImageFormat, Magic, Opened
+from firmware_checks.readers.byte_search import positions
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits

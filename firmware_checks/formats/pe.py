@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from firmware_checks.binaries import windows_identity
-from firmware_checks.entry_names import visible
 from firmware_checks.format import ImageFormat, Magic, Opened, Part
+from firmware_checks.readers.binaries import windows_identity
+from firmware_checks.readers.entry_names import visible
 from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from firmware_checks.entry_names import name_problems, visible
 from firmware_checks.format import Entry, ImageFormat, Magic, Opened
+from firmware_checks.readers.entry_names import name_problems, visible
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.layout import Layout, raw, wire

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from firmware_checks.address_map import AddressSpaces, facts_of
 from firmware_checks.format import ImageFormat, Memory, Opened
+from firmware_checks.readers.text_records import Outcome, first_line, read_records
 from firmware_checks.span import Span
-from firmware_checks.text_records import Outcome, first_line, read_records
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits
 from toolkit.core.problems import Problems

@@ -14,8 +14,8 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from firmware_checks.address_map import AddressMap, AddressSpaces, facts_of
-from firmware_checks.entry_names import visible
 from firmware_checks.format import Entry, ImageFormat, Magic, Memory, Opened
+from firmware_checks.readers.entry_names import visible
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits

@@ -7,10 +7,10 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from firmware_checks.entry_names import unpacked_name
 from firmware_checks.format import ImageFormat, Magic, Opened
+from firmware_checks.readers.entry_names import unpacked_name
+from firmware_checks.readers.unpack import Content
 from firmware_checks.span import Span
-from firmware_checks.unpack import Content
 from toolkit.core.layout import U32LE, Layout, const, raw, wire
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window

@@ -6,11 +6,11 @@ import io
 import zipfile
 from functools import partial
 
-from firmware_checks.entry_names import visible
 from firmware_checks.format import Entry, ImageFormat, Magic, Opened
+from firmware_checks.readers.entry_names import visible
+from firmware_checks.readers.zip_archive import Archive, read_archive
+from firmware_checks.readers.zip_member import METHODS, Member, read_member
 from firmware_checks.span import Span
-from firmware_checks.zip_archive import Archive, read_archive
-from firmware_checks.zip_member import METHODS, Member, read_member
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window
 from toolkit.report.model import Fact, RegionKind

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.dfu_trailer import with_suffix
 from firmware_checks.format import Opened
 from firmware_checks.formats.dfu_suffix import FORMAT
 from firmware_checks.formats.dfuse import FORMAT as DFUSE
+from firmware_checks.readers.dfu_trailer import with_suffix
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits

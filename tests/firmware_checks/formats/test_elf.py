@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_checks.arm_attributes import read_arm_attributes
-from firmware_checks.elf_file import ElfFile, read_elf
 from firmware_checks.format import Opened, Part
 from firmware_checks.formats.elf import FORMAT
 from firmware_checks.patterns import PatternSet
+from firmware_checks.readers.arm_attributes import read_arm_attributes
+from firmware_checks.readers.elf_file import ElfFile, read_elf
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_checks.esp_chips import CHIPS
 from firmware_checks.format import Opened, Part
 from firmware_checks.formats.esp_image import FORMAT
 from firmware_checks.patterns import PatternSet
+from firmware_checks.readers.esp_chips import CHIPS
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from firmware_checks.format import Opened
 from firmware_checks.formats.zip import FORMAT
+from firmware_checks.readers.unpack import PIECE_BYTES
+from firmware_checks.readers.zip_archive import FORWARD_REACH_BYTES, read_archive
 from firmware_checks.span import Span
-from firmware_checks.unpack import PIECE_BYTES
-from firmware_checks.zip_archive import FORWARD_REACH_BYTES, read_archive
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.entry_names import name_problems, unpacked_name, visible
+from firmware_checks.readers.entry_names import name_problems, unpacked_name, visible
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.byte_search import CHUNK_BYTES, positions
+from firmware_checks.readers.byte_search import CHUNK_BYTES, positions
 from toolkit.core.window import Window
 
 

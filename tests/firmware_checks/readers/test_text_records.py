@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.text_records import (
+from firmware_checks.readers.text_records import (
     FIRST_SLICE_BYTES,
     MOST_STRAY_LINES,
     Outcome,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from firmware_checks.unpack import Decoder, Inflate, unpack
+from firmware_checks.readers.unpack import Decoder, Inflate, unpack
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.window import Window
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.unpack import FEED_BYTES, PIECE_BYTES, Content, Decoder, Held, Inflate, unpack
+from firmware_checks.readers.unpack import FEED_BYTES, PIECE_BYTES, Content, Decoder, Held, Inflate, unpack
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
 

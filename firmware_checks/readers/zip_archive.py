@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
 
-from firmware_checks.byte_search import positions
-from firmware_checks.entry_names import name_problems
-from firmware_checks.unpack import Inflate, unpack
-from firmware_checks.zip_member import ENCRYPTED, METHODS, Member
+from firmware_checks.readers.byte_search import positions
+from firmware_checks.readers.entry_names import name_problems
+from firmware_checks.readers.unpack import Inflate, unpack
+from firmware_checks.readers.zip_member import ENCRYPTED, METHODS, Member
 from toolkit.core.errors import FormatError
 from toolkit.core.layout import U16LE, U32LE, U64LE, Layout, const, wire
 from toolkit.core.limits import Limits

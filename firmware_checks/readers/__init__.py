@@ -1,0 +1,1 @@
+"""What several formats read alike: records, archives, compressed streams, binaries, trailers."""
