@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from firmware_checks.span import Span
 from toolkit.core.limits import Limits
 from toolkit.report.model import Fact, Integrity, RegionKind
 
-__all__ = ["Entry", "ImageFormat", "Magic", "Memory", "Opened", "Part"]
+__all__ = ["Entry", "EntryKind", "ImageFormat", "Magic", "Memory", "Opened", "Part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,53 @@ class Memory:
     title: str = ""
 
 
+class EntryKind(enum.StrEnum):
+    """What an entry of an archive or a file system is; only files have content."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    SYMBOLIC_LINK = "symbolic-link"
+    HARD_LINK = "hard-link"
+    CHARACTER_DEVICE = "character-device"
+    BLOCK_DEVICE = "block-device"
+    PIPE = "pipe"
+    SOCKET = "socket"
+
+
+def _no_content(_most_bytes: int) -> bytes:
+    return b""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A named content that must be unpacked before it can be read."""
+    """Something with a name in a container; the content of a file must be unpacked before it can be read.
+
+    Links are recorded and never followed; nothing is created anywhere.
+    """
 
     name: str
+    """Path inside the container, with ``/`` between folders and none at its start."""
     packed_bytes: int
     unpacked_bytes: int | None
     """As the container claims; None where it does not say."""
-    read: Callable[[int], bytes]
-    """Unpack at most the given number of bytes; raise ``LimitExceeded`` beyond, ``FormatError`` when it is damaged."""
+    read: Callable[[int], bytes] = _no_content
+    """Unpack at most the given number of bytes; raise ``LimitExceeded`` beyond, ``FormatError`` when it is damaged.
+
+    May be called from several threads at once.
+    """
+    kind: EntryKind = EntryKind.FILE
+    mode: int | None = None
+    """Permission bits, set-user-id and the like included: ``mode & 0o7777`` of Unix."""
+    uid: int | None = None
+    gid: int | None = None
+    modified_s: int | None = None
+    """Time of the last change in seconds since 1970."""
+    target: str = ""
+    """Where a link points to, as it is written there."""
+    device: tuple[int, int] | None = None
+    """Major and minor number of a device."""
+    extended: Mapping[str, bytes] = field(default_factory=dict)
+    """Extended attributes, such as ``security.capability``."""
     offset: int | None = None
     """Where the packed bytes start in the container."""
     address: int | None = None

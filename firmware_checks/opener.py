@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from firmware_checks.format import Entry, ImageFormat, Memory, Opened, Part
+from firmware_checks.format import Entry, EntryKind, ImageFormat, Memory, Opened, Part
 from firmware_checks.patterns import Hit, Pattern, PatternSet
 from firmware_checks.region import Region
 from firmware_checks.span import Span
@@ -162,7 +162,7 @@ class Opener:
         for memory in opened.memories:
             self._memory(region, memory, depth)
         for entry in opened.entries:
-            if not self._entry(region, entry, depth):
+            if entry.kind is EntryKind.FILE and not self._entry(region, entry, depth):
                 break
         return region
 
