@@ -123,8 +123,8 @@ def test_a_program_inside_other_bytes_is_found_by_its_two_magics(header_at: int)
 
 
 def _real_program() -> bytes:
-    """A launcher that pip carries for Windows: a real program with a version resource."""
-    return resources.files("pip").joinpath("_vendor", "distlib", "w64.exe").read_bytes()
+    """A launcher that distlib carries for Windows: a real program with a version resource."""
+    return resources.files("distlib").joinpath("w64.exe").read_bytes()
 
 
 def test_a_real_program_says_its_name_its_version_and_its_sections() -> None:
