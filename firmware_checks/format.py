@@ -159,6 +159,8 @@ class ImageFormat:
     """Among formats that could start at the same byte, the lower is tried first: the special before the general."""
     whole_file_only: bool = False
     """Only tried on a complete file: the format is told by its end or by its text, not by a magic at its start."""
+    stands_alone: bool = False
+    """Runs by itself: in flash it stands beside other programs; anything else found in a program is embedded in it."""
     fallback: bool = False
     """Tried only on stretches that no other format claimed, and must fit all of them."""
     example: Callable[[], bytes]

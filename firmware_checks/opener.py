@@ -103,13 +103,41 @@ class Opener:
             return []
         hits = sorted(self._patterns.search(span.window.view), key=_start_of)
         self.on_bytes(span.size)
+        carved = [_Carved(start, start + found.span.size, found) for found, start in self._carve(span, hits)]
         regions: list[Region] = []
         position = 0
-        for found, start in self._carve(span, hits):
-            regions += self._raw(span, position, start, hits)
-            regions.append(self._look_inside(found, depth))
-            position = start + found.span.size
+        for claim in self._claims(span, carved):
+            regions += self._raw(span, position, claim.start, hits)
+            regions.append(self._claimed(span, claim, depth, hits))
+            position = claim.end
         return regions + self._raw(span, position, span.size, hits)
+
+    def _claims(self, span: Span, carved: Sequence[_Carved]) -> list[_Claim]:
+        """Return what is certain about ``span``, in order: programs with what is embedded in them, and other finds."""
+        embedded = [c for c in carved if c.start > 0 and not c.found.format.stands_alone]
+        claims: list[_Claim] = []
+        for program in self._analysed(span) if embedded else ():
+            start = _start_in(span, program)
+            end = start + program.span.size
+            touched = [c for c in carved if c.start < end and c.end > start]
+            inside = [c for c in touched if start < c.start and c.end < end and c in embedded]
+            if inside and inside == touched and program.kind is RegionKind.PROGRAM:
+                claims.append(_Claim(start, end, tuple(inside), program))
+        taken = {c.start for claim in claims for c in claim.finds}
+        claims += [_Claim(c.start, c.end, (c,)) for c in carved if c.start not in taken]
+        return sorted(claims, key=lambda claim: claim.start)
+
+    def _claimed(self, span: Span, claim: _Claim, depth: int, hits: Sequence[Hit]) -> Region:
+        opened = [self._look_inside(find.found, depth) for find in claim.finds]
+        if claim.program is None:
+            return opened[0]
+        edges = [claim.start, *(edge for find in claim.finds for edge in (find.start, find.end)), claim.end]
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            self._keep_hits(span, start, end, hits)
+        ranges = [(find.start, find.end) for find in claim.finds]
+        kept = [c for c in claim.program.children if not _overlaps(_start_in(span, c), c.span.size, ranges)]
+        claim.program.children = sorted([*kept, *opened], key=lambda child: _start_in(span, child))
+        return claim.program
 
     def _carve(self, span: Span, hits: Sequence[Hit]) -> Iterator[tuple[_Found, int]]:
         free_from = 0
@@ -130,21 +158,28 @@ class Opener:
                 yield found, start
 
     def _raw(self, span: Span, start: int, end: int, hits: Sequence[Hit]) -> list[Region]:
-        """Look at bytes that no format claimed; component hits count here, elsewhere they are found in the content."""
+        """Look at bytes that no format claimed."""
         if start == end:
             return []
-        first, last = (bisect_left(hits, place, key=_start_of) for place in (start, end))
-        self.hits += [(span, hit) for hit in hits[first:last] if hit.pattern not in self._starts]
+        self._keep_hits(span, start, end, hits)
         stretch = span.part(start, end)
         for image_format in self._fallbacks:
             found = self._open(image_format, stretch)
             if found is not None and found.span.size == stretch.size:
                 return [_region(found)]
+        return self._analysed(stretch)
+
+    def _keep_hits(self, span: Span, start: int, end: int, hits: Sequence[Hit]) -> None:
+        """Keep component hits in ``[start, end)``; those in the content of formats are found when that is opened."""
+        first, last = (bisect_left(hits, place, key=_start_of) for place in (start, end))
+        self.hits += [(span, hit) for hit in hits[first:last] if hit.pattern not in self._starts]
+
+    def _analysed(self, span: Span) -> list[Region]:
         try:
-            return analyse(stretch, self.budget.limits)
+            return analyse(span, self.budget.limits)
         except Exception as error:  # noqa: BLE001  # as above
-            self._defect("structure", stretch, error)
-            return [Region(span=stretch, format="raw", kind=RegionKind.UNKNOWN, title="unknown")]
+            self._defect("structure", span, error)
+            return [Region(span=span, format="raw", kind=RegionKind.UNKNOWN, title="unknown")]
 
     def _defect(self, reader: str, span: Span, error: Exception) -> None:
         """Report that one of our own readers failed: something was not looked at, and that must be seen."""
@@ -264,6 +299,25 @@ class _Found:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class _Carved:
+    """A format found at ``[start, end)`` of the bytes that were searched."""
+
+    start: int
+    end: int
+    found: _Found
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Bytes ``[start, end)`` that are one find, or a program with finds embedded in it."""
+
+    start: int
+    end: int
+    finds: tuple[_Carved, ...]
+    program: Region | None = None
+
+
 def _declared(regions: list[Region]) -> list[Region]:
     """Return ``regions`` of what the container declares to be a program: what is not code in it is the code's data."""
     for region in regions:
@@ -299,3 +353,11 @@ def _may_start(image_format: ImageFormat, span: Span) -> bool:
 
 def _start_of(hit: Hit) -> int:
     return hit.start
+
+
+def _start_in(span: Span, region: Region) -> int:
+    return region.span.window.origin - span.window.origin
+
+
+def _overlaps(start: int, size: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    return any(start < high and start + size > low for low, high in ranges)

@@ -490,6 +490,7 @@ FORMAT = ImageFormat(
         "header moves the flash pins are not found."
     ),
     open=_open,
+    stands_alone=True,
     magics=(
         Magic(rb"(?s)\xe9[\x01-\x10][\x00-\x05].{5}\xee\x00\x00\x00.\x00", anchor=b"\xee\x00\x00\x00"),
         Magic(rb"(?s)\xe9[\x01-\x10][\x00-\x05].{4}\x40\x00{15}", anchor=b"\x40" + bytes(15)),

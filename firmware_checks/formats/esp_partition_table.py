@@ -226,6 +226,7 @@ FORMAT = ImageFormat(
     source="ESP-IDF documentation, Partition Tables; ESP-IDF esp_flash_partitions.h; gen_esp32part.py (row names)",
     limits="A signed table's signature (secure boot v1) is not looked at.",
     open=_open,
+    stands_alone=True,
     magics=(Magic(rb"(?s)\xaa\x50[\x00-\x03\x40-\xfe].\x00[\x00\x10-\xf0]..{5}[\x20-\x7e]", anchor=b"\xaa\x50"),),
     example=_example,
 )

@@ -441,6 +441,7 @@ FORMAT = ImageFormat(
         "encrypted image cannot be checked without the device's key; compressed images are not unpacked."
     ),
     open=_open,
+    stands_alone=True,
     magics=(Magic(rb"\x3d\xb8\xf3\x96"),),
     example=_example,
 )

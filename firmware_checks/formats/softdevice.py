@@ -175,6 +175,7 @@ FORMAT = ImageFormat(
     source="Nordic Semiconductor nrf_sdm.h (S130 2.0.1, S132 3.1.0, S140 7.3.0), SoftDevice Specification",
     limits="S110 before 7.0.0 has no such structure. The version of an nRF51 SoftDevice is known only by its FWID.",
     open=_open,
+    stands_alone=True,
     magics=(Magic(rb"\xdb\xe5\xb1\x51", offset=INFO_AT + 4),),
     example=_example,
 )

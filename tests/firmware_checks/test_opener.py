@@ -15,6 +15,7 @@ from firmware_checks.opener import Opener
 from firmware_checks.patterns import Pattern
 from firmware_checks.region import Region
 from firmware_checks.span import Span
+from firmware_checks.structure.programs import architectures
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Budget, Limits
 from toolkit.core.registry import discover
@@ -146,6 +147,30 @@ def test_a_defect_in_one_reader_is_told_and_hides_nothing_else(where: str) -> No
     roots, _, coverage = _open(b"BROKEN " + b"and some text after it\n" * 4, formats={"broken": _broken(where)})
     assert any("this is a defect, please report it" in row.reason for row in coverage.unread)
     assert roots
+
+
+def _program(size: int) -> bytes:
+    """Bytes that are told to be a program: real machine code of one architecture's example, repeated."""
+    code = architectures()["aarch64"].example()
+    return (code * (size // len(code) + 1))[:size]
+
+
+def test_what_is_embedded_in_a_program_does_not_cut_it_in_two() -> None:
+    picture = FORMATS["png"].example()
+    code = _program(4096)
+    data = code[:2048] + picture.ljust(-(-len(picture) // 4) * 4, b"\0") + code[2048:] + b"DemoStack v1.2"
+    roots, opener, coverage = _open(data)
+    program = next(root for root in roots if root.kind is RegionKind.PROGRAM)
+    assert "png" in {child.format for child in program.children}
+    assert program.span.size > 2048 + len(picture)
+    assert len(opener.hits) == 1
+    assert coverage.total_bytes == len(data)
+
+
+def test_an_image_with_vectors_of_its_own_stands_beside_the_program_before_it() -> None:
+    image = FORMATS["mcuboot"].example()
+    roots, _, _ = _open(_program(4096) + image + _program(4096))
+    assert "mcuboot" in {root.format for root in roots}
 
 
 def test_an_all_padding_file_is_not_called_recognised() -> None:
