@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import importlib.util
 import platform
@@ -125,7 +126,7 @@ def installation_problems(ours: metadata.Distribution | None, running: str) -> I
         return
     if ours.version != running:
         yield f"version {running} runs, but {ours.version} is installed: install medharden again"
-    changed = [str(file) for file in ours.files or () if is_changed(file)]
+    changed = list(changed_files(ours))
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         yield (
@@ -134,15 +135,23 @@ def installation_problems(ours: metadata.Distribution | None, running: str) -> I
         )
 
 
-def is_changed(file: metadata.PackagePath) -> bool:
-    """Tell whether an installed file of ours is missing or differs from its recorded hash."""
-    if file.hash is None or file.parts[0] not in ROOMS:
-        return False
-    path = Path(str(file.locate()))
-    if not path.is_file():
-        return True
-    digest = hashlib.new(file.hash.mode, path.read_bytes()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii") != file.hash.value
+def changed_files(ours: metadata.Distribution) -> Iterator[str]:
+    """Yield the installed files of ours that are missing or differ from their recorded hash.
+
+    The record is read here because ``Distribution.files`` leaves missing files out since Python 3.12.
+    """
+    for name, recorded, *_ in csv.reader((ours.read_text("RECORD") or "").splitlines()):
+        if recorded and Path(name).parts[0] in ROOMS:
+            path = Path(str(ours.locate_file(name)))
+            if not path.is_file() or not has_hash(path.read_bytes(), recorded):
+                yield name
+
+
+def has_hash(data: bytes, recorded: str) -> bool:
+    """Tell whether ``data`` has the hash that is written as ``sha256=...`` in an installation record."""
+    algorithm, _, value = recorded.partition("=")
+    digest = hashlib.new(algorithm, data).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii") == value
 
 
 def origin(room: str) -> Path | None:
