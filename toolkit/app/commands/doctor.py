@@ -15,7 +15,7 @@ Exit codes:
   1  something is wrong; the line says what to do"""
 
 
-@click.command(name="doctor", epilog=EPILOG)
+@click.command(name="doctor", short_help="Say whether the installation is whole.", epilog=EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def COMMAND(*, as_json: bool) -> int:  # noqa: N802  # the registry finds it by this name
     """Say whether this installation is whole, and what optional parts would add."""

@@ -10,7 +10,7 @@ Examples:
   medharden formats --json"""
 
 
-@click.command(name="formats", epilog=EPILOG)
+@click.command(name="formats", short_help="List what can be opened, with limits.", epilog=EPILOG)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def COMMAND(*, as_json: bool) -> None:  # noqa: N802  # the registry finds it by this name
     """List the image formats that can be opened, with their limits and sources."""

@@ -59,7 +59,7 @@ An editor with a TOML extension uses it when the profile starts with:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
 
 
-@click.group(name="profile", epilog=EPILOG)
+@click.group(name="profile", short_help="List, show, check and start device profiles.", epilog=EPILOG)
 def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
     """Device profiles: what is known about a device, and how it is known."""
 

@@ -9,7 +9,7 @@ Examples:
   medharden report-schema > medharden-report.schema.json"""
 
 
-@click.command(name="report-schema", epilog=EPILOG)
+@click.command(name="report-schema", short_help="Print the JSON Schema of reports.", epilog=EPILOG)
 def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
     """Print the JSON Schema of the JSON report."""
     import json

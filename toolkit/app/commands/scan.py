@@ -37,7 +37,7 @@ Exit codes:
   2  an image or option could not be used; the reason is on the error stream"""
 
 
-@click.command(name="scan", epilog=EPILOG)
+@click.command(name="scan", short_help="Say what images are and what is weak in them.", epilog=EPILOG)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
 @click.option("--profile", metavar="ID", help="Device profile to compare with: an id of `profile list`, or a file.")
 @click.option(
