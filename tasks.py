@@ -54,6 +54,7 @@ BENCHMARKS = ("fetch_images", "identify", "speed", "bad_input", "fuzz")
 LEVELS = ("runtime", "dev")
 """What the environment holds: what medharden needs to run, or also what its tests and checks need."""
 
+SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")
 Command = Sequence[str | Path]
 
 EXIT_FAILED = 1
@@ -176,7 +177,13 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """
     ours = {"PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON"}
     kept = {name: value for name, value in environment.items() if name not in ours}
-    return {**kept, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return {**kept, "PATH": search_path(kept), "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def search_path(environment: Mapping[str, str]) -> str:
+    """Return where programs are looked for: also where Debian keeps the makers of file systems."""
+    folders = environment.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join([*folders, *(f for f in SYSTEM_FOLDERS if f not in folders and sys.platform != "win32")])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -397,7 +404,8 @@ def test(*options: str) -> int:
 def install_system_packages() -> None:
     """Install the programs some tests compare with where that is allowed; otherwise say how, and what is skipped."""
     listed = system_packages(SYSTEM_PACKAGES.read_text(encoding="utf-8"))
-    missing = [package for package in listed if shutil.which(package.program) is None]
+    path = search_path(os.environ)
+    missing = [package for package in listed if shutil.which(package.program, path=path) is None]
     if not missing:
         return
     prefix = apt_prefix(
@@ -412,7 +420,7 @@ def install_system_packages() -> None:
         if output_of(line) is None:  # a fresh machine has no package lists yet
             output_of([*command, "update"])
             output_of(line)
-        missing = [package for package in missing if shutil.which(package.program) is None]
+        missing = [package for package in missing if shutil.which(package.program, path=path) is None]
     for package in missing:
         say(f"{package.program} is not here, skipped without it: {package.skipped}")
     if missing:

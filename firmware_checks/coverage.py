@@ -8,15 +8,22 @@ from collections.abc import Iterable, Sequence
 from firmware_checks.region import Region
 from toolkit.report.model import Coverage, RegionKind, Unread
 
-__all__ = ["coverage_of"]
+__all__ = ["coverage_of", "kinds_of"]
+
+
+def kinds_of(regions: Iterable[Region]) -> Counter[RegionKind]:
+    """Return how many bytes of each kind ``regions`` and all below them hold."""
+    tally: Counter[RegionKind] = Counter()
+    for root in regions:
+        for region in root.walk():
+            tally[region.kind] += _own_bytes(region)
+            tally.update(region.copied)
+    return tally
 
 
 def coverage_of(roots: Iterable[Region], unread: Sequence[Unread], limits_hit: Sequence[str]) -> Coverage:
     """Return the coverage of a region tree."""
-    tally: Counter[RegionKind] = Counter()
-    for root in roots:
-        for region in root.walk():
-            tally[region.kind] += _own_bytes(region)
+    tally = kinds_of(roots)
     unread_bytes = sum(item.size for item in unread)
     padding, unknown = tally[RegionKind.PADDING], tally[RegionKind.UNKNOWN]
     encrypted = tally[RegionKind.ENCRYPTED]
@@ -39,12 +46,8 @@ def _own_bytes(region: Region) -> int:
     """Return the bytes of ``region`` that belong to none of its children; none when its content was decoded."""
     if region.decoded:
         return 0
-    inner = sum(_defined(child) for child in region.children if not _elsewhere(child, region))
-    return max(0, _defined(region) - inner)
-
-
-def _defined(region: Region) -> int:
-    return region.span.size - sum(end - start for start, end in region.span.holes)
+    inner = sum(child.defined_bytes for child in region.children if not _elsewhere(child, region))
+    return max(0, region.defined_bytes - inner)
 
 
 def _elsewhere(child: Region, parent: Region) -> bool:

@@ -11,6 +11,7 @@ from firmware_checks.patterns import Pattern
 from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.limits import Limits
+from toolkit.core.window import Window
 from toolkit.report.model import Fact, Integrity, RegionKind
 
 __all__ = ["Entry", "EntryKind", "ImageFormat", "Magic", "Memory", "Opened", "Part"]
@@ -50,6 +51,8 @@ class Part:
     """Empty: the format that made the part."""
     address: int | None = None
     look_inside: bool = False
+    settled: bool = False
+    """Look inside only for what is embedded or shows a component: what the bytes are is known and not to be guessed."""
     program: Program | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
     integrity: tuple[Integrity, ...] = ()
@@ -161,6 +164,8 @@ class ImageFormat:
     """Only tried on a complete file: the format is told by its end or by its text, not by a magic at its start."""
     stands_alone: bool = False
     """Runs by itself: in flash it stands beside other programs; anything else found in a program is embedded in it."""
+    closed: Callable[[Window], bool] | None = None
+    """Tells from its first bytes, quickly, that a file holds nothing with a name; a listing then passes it over."""
     fallback: bool = False
     """Tried only on stretches that no other format claimed, and must fit all of them."""
     example: Callable[[], bytes]

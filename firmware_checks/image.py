@@ -16,7 +16,7 @@ from toolkit.core.errors import InputError
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window
 
-__all__ = ["Image", "open_image"]
+__all__ = ["Image", "open_image", "shown_name"]
 
 HASH_CHUNK_BYTES = 4 << 20
 
@@ -55,7 +55,7 @@ class Image:
 def open_image(path: Path, limits: Limits) -> Iterator[Image]:
     """Open ``path`` for reading; raise ``InputError`` with one clear line when that cannot be done."""
     size = _usable_size(path, limits)
-    name = path.name.encode("utf-8", "replace").decode()  # a name that is not Unicode cannot stand in a report
+    name = shown_name(path)
     try:
         with path.open("rb") as file:
             mapping = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
@@ -66,6 +66,11 @@ def open_image(path: Path, limits: Limits) -> Iterator[Image]:
     finally:
         with suppress(BufferError):  # who keeps the region tree keeps the mapping; it goes with the last view
             mapping.close()
+
+
+def shown_name(path: Path) -> str:
+    """Return the name of the file as reports write it; one that is not Unicode could not stand in them."""
+    return path.name.encode("utf-8", "replace").decode()
 
 
 def _usable_size(path: Path, limits: Limits) -> int:

@@ -9,6 +9,7 @@ from device_profiles.vocabulary import RegionUse
 from firmware_checks.address_map import Segment
 from firmware_checks.check import Check, profile_with
 from firmware_checks.inventory import Inventory
+from firmware_checks.region import SegmentPlace
 from toolkit.core.findings import Evidence, Finding, Severity
 
 
@@ -26,7 +27,7 @@ def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> I
                 )
 
 
-def _inside(segment: Segment, known: tuple[MemoryRegion, ...]) -> bool:
+def _inside(segment: Segment | SegmentPlace, known: tuple[MemoryRegion, ...]) -> bool:
     """Tell whether every address of ``segment`` is in some region of the memory map."""
     position = segment.address
     for region in sorted(known, key=lambda r: r.start):

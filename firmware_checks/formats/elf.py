@@ -11,7 +11,15 @@ from typing import Final
 from firmware_checks.address_map import AddressMapBuilder
 from firmware_checks.format import ImageFormat, Magic, Memory, Opened, Part
 from firmware_checks.readers.arm_attributes import ArmAttributes, read_arm_attributes
-from firmware_checks.readers.elf_file import MAGIC, ElfFile, ElfSection, ElfSegment, SectionType, read_elf
+from firmware_checks.readers.elf_file import (
+    MAGIC,
+    ElfFile,
+    ElfSection,
+    ElfSegment,
+    SectionType,
+    is_hosted_whole,
+    read_elf,
+)
 from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.limits import Limits
@@ -63,6 +71,7 @@ PIC32_FLASH = (0x1D00_0000, 0x1D40_0000)
 """Physical addresses of a PIC32's program flash. Source: Microchip PIC32 family reference manual, section 3."""
 RAM_OF_CORTEX_M = (0x1000_0000, 0x4000_0000)
 """Where a Cortex-M's first stack pointer can lie: code-region RAM and the SRAM region of the Armv7-M memory map."""
+LOADED_DATA = ("constants and data", RegionKind.DATA)
 MERGE_GAP_BYTES = 64
 MAX_NAMES = 64
 MAX_COMPILERS = 4
@@ -100,7 +109,9 @@ def _open(span: Span, limits: Limits) -> Opened:
     attributes = _attributes(elf)
     program = _program(elf, loads, attributes)
     parts = _parts(elf, loads, program)
-    memories = (_memory(elf, loads, span, limits),) if loads else ()
+    if elf.is_hosted:
+        parts = sorted([*parts, *_loaded_parts(loads, program)], key=lambda part: part.start)
+    memories = (_memory(elf, loads, span, limits),) if loads and not elf.is_hosted else ()
     kind = _type(elf)
     return Opened(
         size=max([part.end for part in parts] + [load.end for load in loads]),
@@ -112,6 +123,26 @@ def _open(span: Span, limits: Limits) -> Opened:
         program=program,
         problems=elf.problems.sentences(),
     )
+
+
+def _loaded_parts(loads: Sequence[_Load], program: Program | None) -> Iterator[Part]:
+    """Yield what the loader of an operating system loads: as the linker says what it is, nobody has to guess."""
+    position = 0
+    for load in loads:
+        start, position = max(load.start, position), max(load.end, position)
+        if start == position:
+            continue
+        title, kind = ("machine code", RegionKind.PROGRAM) if "x" in load.segment.rights else LOADED_DATA
+        yield Part(
+            start=start,
+            end=position,
+            title=f"{title}, loaded",
+            kind=kind,
+            address=load.address + start - load.start,
+            look_inside=True,
+            settled=True,
+            program=program if kind is RegionKind.PROGRAM else None,
+        )
 
 
 def _type(elf: ElfFile) -> str:
@@ -356,7 +387,7 @@ def _section_meaning(section: ElfSection) -> tuple[str, RegionKind, bool]:
         return "compiler notes", RegionKind.METADATA, True
     if section.is_code:
         return "machine code", RegionKind.PROGRAM, True
-    return ("constants and data", RegionKind.DATA, True) if section.is_loaded else ("section", RegionKind.DATA, True)
+    return (*LOADED_DATA, True) if section.is_loaded else ("section", RegionKind.DATA, True)
 
 
 def _union(ranges: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -425,6 +456,7 @@ def _part(piece: _Piece, program: Program | None) -> Part:
         title=piece.title,
         kind=piece.kind,
         look_inside=piece.look_inside,
+        settled=any(piece.names),
         program=program if piece.kind is RegionKind.PROGRAM else None,
         facts={"sections": piece.names} if any(piece.names) else {},
     )
@@ -458,6 +490,7 @@ FORMAT = ImageFormat(
     source="System V ABI, generic part, chapters 4 and 5; ELF for the Arm Architecture; RISC-V ELF psABI",
     limits="Symbols and debug information are measured, not read.",
     open=_open,
+    closed=is_hosted_whole,
     magics=(Magic(rb"\x7fELF[\x01\x02][\x01\x02]\x01", anchor=MAGIC),),
     example=_example,
 )

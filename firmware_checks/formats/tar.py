@@ -8,14 +8,17 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from firmware_checks.format import Entry, ImageFormat, Magic, Opened
+from firmware_checks.format import Entry, EntryKind, ImageFormat, Magic, Opened
 from firmware_checks.readers.entry_names import name_problems, visible
+from firmware_checks.readers.inode_tree import PATH_CHARACTERS
+from firmware_checks.readers.stored import Stored
+from firmware_checks.readers.tree_listing import COUNTED_AS
 from firmware_checks.span import Span
-from toolkit.core.errors import FormatError, LimitExceeded
+from toolkit.core.errors import FormatError
 from toolkit.core.layout import Layout, raw, wire
 from toolkit.core.limits import Limits
 from toolkit.core.problems import Problems
@@ -31,21 +34,23 @@ NAME_BYTES = 1 << 16
 """Longest extension (long name, pax records) that is read."""
 LINKS_TOLD = 20
 
-HARD_LINK, SYMBOLIC_LINK, FOLDER = b"1", b"2", b"5"
 LONG_NAME, LONG_LINK = b"L", b"K"
 PAX, PAX_GLOBAL = (b"x", b"X"), b"g"
 SPARSE = b"S"
 SPARSE_MORE_AT, SPARSE_MORE_NEXT_AT = 482, 504
 """Where the header and each following block say that more of the sparse map follows."""
 SET_ID = 0o6000
+ATTRIBUTE = "SCHILY.xattr."
+NUMBER_DIGITS = 18
+LINKS = (EntryKind.HARD_LINK, EntryKind.SYMBOLIC_LINK)
 
 WITHOUT_CONTENT: Final = {
-    HARD_LINK: "hard_links",
-    SYMBOLIC_LINK: "symbolic_links",
-    b"3": "devices",
-    b"4": "devices",
-    FOLDER: "folders",
-    b"6": "pipes",
+    b"1": EntryKind.HARD_LINK,
+    b"2": EntryKind.SYMBOLIC_LINK,
+    b"3": EntryKind.CHARACTER_DEVICE,
+    b"4": EntryKind.BLOCK_DEVICE,
+    b"5": EntryKind.FOLDER,
+    b"6": EntryKind.PIPE,
 }
 """Types whose size field says nothing. Source: POSIX.1-2017, pax, ustar interchange format."""
 
@@ -91,6 +96,7 @@ class _Reader:
     """What an extension header says about the file that comes next."""
     _defaults: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
+    limits_hit: tuple[str, ...] = ()
 
     def read_all(self) -> None:
         """Read header after header; raise ``FormatError`` when the first is none."""
@@ -106,7 +112,9 @@ class _Reader:
                     raise
                 self.problems.append(f"the rest was not read: {error}")
                 return
-            if len(self.entries) > self.limits.entries:  # one more than may be read: then the opener says so
+            if len(self.entries) > self.limits.entries:
+                self.entries.pop()
+                self.limits_hit = (f"more than {self.limits.entries} files and folders, the rest was not listed",)
                 return
         self.problems.append(f"more than {2 * self.limits.entries} headers; the rest was not read")
 
@@ -121,19 +129,26 @@ class _Reader:
         if kind in (*PAX, PAX_GLOBAL, LONG_NAME, LONG_LINK):
             self._read_extension(kind, size)
             return
-        name = self._pax.get("path") or self._defaults.get("path") or _name(header)
-        link = self._pax.get("linkpath") or _text(header.link)
-        sparse = kind == SPARSE or any(key.startswith("GNU.sparse.") for key in self._pax)
-        self._pax = {}
+        said, self._pax = {**self._defaults, **self._pax}, {}
+        name = said.get("path") or _name(header)
+        link = said.get("linkpath") or _text(header.link)
+        sparse = kind == SPARSE or any(key.startswith("GNU.sparse.") for key in said)
         self._judge_name(name, header)
-        if kind in WITHOUT_CONTENT:
-            self._note(kind, name, link, size)
-            return
         if kind == SPARSE:
             self._skip_sparse_map(start)
-        if not name.endswith("/"):
-            self._add(name, size, sparse=sparse)
+        if kind in WITHOUT_CONTENT:
+            self._judge_link(WITHOUT_CONTENT[kind], name, link, size)
+            self._add(_entry(header, said, name, WITHOUT_CONTENT[kind], link))
+            return
+        if name.endswith("/"):  # the folders of old writers
+            self._add(_entry(header, said, name, EntryKind.FOLDER, ""))
+        else:
+            self._add(self._with_content(_entry(header, said, name, EntryKind.FILE, ""), size, sparse=sparse))
         self.position += _padded(size)
+
+    def _add(self, entry: Entry) -> None:
+        if entry.kind is not EntryKind.FOLDER or entry.name not in (".", ""):
+            self.entries.append(entry)
 
     def _judge(self, header: TarHeader, start: int) -> None:
         """Hold the header's check sum against its bytes; a wrong one ends the reading."""
@@ -174,12 +189,11 @@ class _Reader:
         if _number(header.mode) & SET_ID:
             self.counts["set_user_or_group_id"] += 1
 
-    def _note(self, kind: bytes, name: str, link: str, size: int) -> None:
-        """Record what has no content of its own; links are told and never followed."""
-        self.counts[WITHOUT_CONTENT[kind]] += 1
-        if size and kind != FOLDER:
+    def _judge_link(self, kind: EntryKind, name: str, link: str, size: int) -> None:
+        """Tell of links, which are never followed, and of content where none can be."""
+        if size and kind is not EntryKind.FOLDER:
             self.tally.add("link or device claims to have content; some programs skip it and some do not", name)
-        if kind in (HARD_LINK, SYMBOLIC_LINK):
+        if kind in LINKS:
             if len(self.links) < LINKS_TOLD:
                 self.links.append(f"{visible(name)} -> {visible(link)}")
             if any("out of the folder" in p or "absolute" in p for p in name_problems(link)):
@@ -191,18 +205,11 @@ class _Reader:
             more = self.window.take(self.position + SPARSE_MORE_NEXT_AT, 1)[0]
             self.position += BLOCK_BYTES
 
-    def _add(self, name: str, size: int, *, sparse: bool) -> None:
+    def _with_content(self, entry: Entry, size: int, *, sparse: bool) -> Entry:
         if sparse:
-            self.tally.add("is stored with holes (sparse), which is not read", name)
-        self.entries.append(
-            Entry(
-                name=visible(name),
-                packed_bytes=size,
-                unpacked_bytes=size,
-                read=_refuse_sparse if sparse else partial(_read, self.window, self.position, size),
-                offset=self.position,
-            )
-        )
+            self.tally.add("is stored with holes (sparse), which is not read", entry.name)
+        read = _refuse_sparse if sparse else Stored(self.window, self.position, size).read
+        return replace(entry, packed_bytes=size, unpacked_bytes=size, read=read, offset=self.position)
 
     def _finish(self, *, complete: bool) -> None:
         """Take the blocks of zeros at the end into the archive, as far as writers put them there."""
@@ -222,7 +229,8 @@ def _open(span: Span, limits: Limits) -> Opened:
     if not span.window.starts_with(b"ustar", 257):
         raise FormatError(f"no tar header at {span.window.origin:#x}")
     reader.read_all()
-    facts: dict[str, Fact] = {"files": len(reader.entries), **dict(sorted(reader.counts.items()))}
+    counts = reader.counts + Counter(COUNTED_AS[entry.kind] for entry in reader.entries)
+    facts: dict[str, Fact] = {"files": counts.pop("files", 0), **dict(sorted(counts.items()))}
     if reader.links:
         facts["links"] = tuple(reader.links)
     return Opened(
@@ -233,13 +241,45 @@ def _open(span: Span, limits: Limits) -> Opened:
         integrity=tuple(reader.verdicts),
         entries=tuple(reader.entries),
         problems=(*reader.problems, *reader.tally.sentences()),
+        limits_hit=reader.limits_hit,
     )
 
 
-def _read(window: Window, start: int, size: int, max_bytes: int) -> bytes:
-    if size > max_bytes:
-        raise LimitExceeded("entry_bytes", f"holds more than {max_bytes} bytes")
-    return bytes(window.take(start, size))
+def _entry(header: TarHeader, said: Mapping[str, str], name: str, kind: EntryKind, link: str) -> Entry:
+    """Return what header and extension headers say of a file, without its content."""
+    is_device = kind in (EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE)
+    if kind is EntryKind.HARD_LINK:
+        link = link.removeprefix("./")  # as the names of the entries
+    return Entry(
+        name=visible(name.removeprefix("./").rstrip("/"), most_characters=PATH_CHARACTERS),
+        packed_bytes=0,
+        unpacked_bytes=0,
+        kind=kind,
+        mode=_number(header.mode) & 0o7777,
+        uid=_said_number(said, "uid", header.user),
+        gid=_said_number(said, "gid", header.group),
+        modified_s=_said_number(said, "mtime", header.modified),
+        target=visible(link, most_characters=PATH_CHARACTERS) if kind in LINKS else "",
+        device=(_number(header.device_major), _number(header.device_minor)) if is_device else None,
+        extended=_extended(said),
+    )
+
+
+def _said_number(said: Mapping[str, str], key: str, text: bytes) -> int | None:
+    """Return a number from an extension header, which may have decimals, or from the header; None when it is none."""
+    whole = said.get(key, "").partition(".")[0]
+    if whole.isdecimal() and len(whole) <= NUMBER_DIGITS:
+        return int(whole)
+    try:
+        return _number(text)
+    except FormatError:
+        return None
+
+
+def _extended(said: Mapping[str, str]) -> dict[str, bytes]:
+    """Return extended attributes. Source: star and GNU tar keep them in records whose keys start like this."""
+    attributes = ((key.removeprefix(ATTRIBUTE), value) for key, value in said.items() if key.startswith(ATTRIBUTE))
+    return {visible(name): value.encode("utf-8", "surrogateescape") for name, value in attributes}
 
 
 def _refuse_sparse(max_bytes: int) -> bytes:  # noqa: ARG001  # the contract of every entry

@@ -6,11 +6,14 @@ import io
 import zipfile
 from functools import partial
 
-from firmware_checks.format import Entry, ImageFormat, Magic, Opened
+from firmware_checks.format import Entry, EntryKind, ImageFormat, Magic, Opened
 from firmware_checks.readers.entry_names import visible
+from firmware_checks.readers.inode_tree import PATH_CHARACTERS, kind_of_mode
+from firmware_checks.readers.stored import Stored
 from firmware_checks.readers.zip_archive import Archive, read_archive
 from firmware_checks.readers.zip_member import METHODS, Member, read_member
 from firmware_checks.span import Span
+from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window
 from toolkit.report.model import Fact, RegionKind
@@ -36,20 +39,40 @@ def _open(span: Span, limits: Limits) -> Opened:
         kind=RegionKind.CONTAINER,
         title=_title(archive),
         facts=archive_facts(archive),
-        entries=tuple(entry_of(span.window, member) for member in archive.members if not member.is_folder),
+        entries=tuple(entry_of(span.window, member) for member in archive.members),
         problems=archive_problems(archive),
     )
 
 
 def entry_of(window: Window, member: Member) -> Entry:
     """Return the entry of ``member``; its content is unpacked and checked when it is read."""
+    target = _target(window, member)
+    kind = EntryKind.SYMBOLIC_LINK if target else EntryKind.FOLDER if member.is_folder else EntryKind.FILE
+    is_file = kind is EntryKind.FILE
+    uid, gid = member.owner or (None, None)
     return Entry(
-        name=visible(member.name),
-        packed_bytes=member.packed_bytes,
-        unpacked_bytes=member.unpacked_bytes,
-        read=partial(read_member, window, member),
+        name=visible(member.name.rstrip("/") if member.is_folder else member.name, most_characters=PATH_CHARACTERS),
+        packed_bytes=member.packed_bytes if is_file else 0,
+        unpacked_bytes=member.unpacked_bytes if is_file else 0,
+        read=partial(read_member, window, member) if is_file else Stored(window, 0, 0).read,
+        kind=kind,
+        mode=None if member.unix_mode is None else member.unix_mode & 0o7777,
+        uid=uid,
+        gid=gid,
+        modified_s=member.modified_s,
+        target=visible(target, most_characters=PATH_CHARACTERS),
         offset=member.start,
     )
+
+
+def _target(window: Window, member: Member) -> str:
+    """Return where a symbolic link points to; empty for all else, also for what only claims to be a link."""
+    if member.unix_mode is None or kind_of_mode(member.unix_mode) is not EntryKind.SYMBOLIC_LINK:
+        return ""
+    try:
+        return read_member(window, member, PATH_CHARACTERS).decode("utf-8", "surrogateescape")
+    except (FormatError, LimitExceeded):
+        return ""
 
 
 def archive_facts(archive: Archive) -> dict[str, Fact]:

@@ -35,6 +35,8 @@ SUFFIX = Layout(DfuSuffix, size=16)
 
 def read_suffix(window: Window, end: int) -> DfuSuffix:
     """Return the suffix whose last byte stands just before ``end``; raise ``FormatError`` when there is none."""
+    if not window.starts_with(b"UFD", end - 8):  # asked of every file, so it must be quick to say no
+        raise FormatError("no DFU suffix: its signature is not there")
     suffix = SUFFIX.read(window, end - SUFFIX.size)
     if not SUFFIX.size <= suffix.suffix_bytes <= end:
         raise FormatError(f"DFU suffix claims a length of {suffix.suffix_bytes} bytes")

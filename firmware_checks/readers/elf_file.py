@@ -20,13 +20,26 @@ from toolkit.core.errors import FormatError
 from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 
-__all__ = ["MAGIC", "ElfFile", "ElfHeader", "ElfSection", "ElfSegment", "SectionType", "SegmentType", "read_elf"]
+__all__ = [
+    "MAGIC",
+    "ElfFile",
+    "ElfHeader",
+    "ElfSection",
+    "ElfSegment",
+    "SectionType",
+    "SegmentType",
+    "is_hosted_whole",
+    "read_elf",
+]
 
 MAGIC: Final = b"\x7fELF"
 IDENT_BYTES = 16
 MAX_ROWS = 65_536
 """Rows of one table that are read; the largest real programs have a few thousand sections."""
 MAX_TEXT_BYTES = 4096
+RELOCATABLE = 1
+APPENDED_BYTES = 4096
+"""What may follow the file's tables without being another file: the signature of a kernel module."""
 MAX_DYNAMIC_ROWS = 4096
 MAX_NOTES = 1024
 GNU_BUILD_ID = (b"GNU\0", 3)
@@ -173,6 +186,11 @@ class ElfFile:
         """The ``struct`` prefix of the file's byte order."""
         return "<" if self.endianness == "little" else ">"
 
+    @property
+    def is_hosted(self) -> bool:
+        """Whether a loader of an operating system is needed to run it."""
+        return any(s.type in {SegmentType.DYNAMIC, SegmentType.INTERPRETER} for s in self.segments)
+
     def content(self, row: ElfSegment | ElfSection) -> tuple[int, int]:
         """Return the index range of the row's bytes in the file, clipped to the bytes that are there."""
         size = row.file_bytes if isinstance(row, ElfSegment) else row.size
@@ -270,6 +288,30 @@ def read_elf(window: Window) -> ElfFile:
         reasons = elf.problems.sentences() or ("it has neither segments nor sections",)
         raise FormatError("no ELF file: " + "; ".join(reasons))
     return elf
+
+
+def is_hosted_whole(window: Window) -> bool:
+    """Tell at a glance whether ``window`` is a program, library or module of an operating system and nothing more.
+
+    Kernels are none: they are loaded without its help, and carry file systems. What stands behind the last table is
+    no part of the file.
+    """
+    try:
+        bits, order = _identify(window)
+        flavour = _Flavour(bits, order)
+        header = ElfHeader(*struct.unpack(flavour.header, window.take(IDENT_BYTES, struct.calcsize(flavour.header))))
+        table = window.take(header.segments_at, header.segment_count * header.segment_row_bytes)
+    except FormatError:
+        return False
+    end = header.sections_at + header.section_count * header.section_row_bytes
+    if not 0 <= window.size - end < APPENDED_BYTES:
+        return False
+    if header.type == RELOCATABLE:
+        return True
+    if header.segment_row_bytes != struct.calcsize(flavour.segment):
+        return False
+    kinds = {row[0] for row in struct.iter_unpack(flavour.segment, table)}
+    return not kinds.isdisjoint({SegmentType.DYNAMIC, SegmentType.INTERPRETER})
 
 
 def _identify(window: Window) -> tuple[int, str]:

@@ -14,7 +14,10 @@ HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 _SEPARATORS = re.compile(r"[\\/]")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_PACKED_SUFFIXES = {".gz": "", ".tgz": ".tar", ".bz2": "", ".tbz2": ".tar", ".xz": "", ".txz": ".tar"}
+_PACKED_SUFFIXES = {
+    ".gz": "", ".tgz": ".tar", ".bz2": "", ".tbz2": ".tar", ".xz": "", ".txz": ".tar", ".lzma": "", ".tlz": ".tar",
+    ".zst": "", ".tzst": ".tar", ".lz4": "", ".lzo": "", ".tzo": ".tar", ".z": "", ".taz": ".tar",
+}  # fmt: skip
 
 
 def visible(name: str, *, most_characters: int = NAME_CHARACTERS) -> str:

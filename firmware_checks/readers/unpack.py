@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import lzma
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -156,9 +157,34 @@ class Content:
 
     def unpack(self, packed: memoryview, decoder: Decoder) -> Unpacked:
         """Unpack the next stream; raise ``FormatError`` for a first one that is none, ``LimitExceeded`` for a bomb."""
-        limits = self.limits
-        stop_bytes = limits.unpacked_bytes - self.size
-        result = unpack(packed, decoder, keep_bytes=limits.entry_bytes - self.size, stop_bytes=stop_bytes)
+        return self._take(unpack(packed, decoder, keep_bytes=self._keep_bytes, stop_bytes=self._stop_bytes))
+
+    def unpack_pieces(self, pieces: Iterable[tuple[int, bytes]]) -> Unpacked:
+        """Take the next stream piece by piece, each with the packed bytes used up to its end; raise as ``unpack``.
+
+        The iterable raises ``FormatError`` where the stream is damaged.
+        """
+        sink = _Sink(self._keep_bytes, self._stop_bytes)
+        consumed_bytes = 0
+        try:
+            for consumed_bytes, piece in pieces:
+                sink.add(piece)
+                if sink.full:
+                    return self._take(sink.result(consumed_bytes))
+        except FormatError as error:
+            return self._take(sink.result(consumed_bytes, damage=str(error)))
+        return self._take(sink.result(consumed_bytes, ended=True))
+
+    @property
+    def _keep_bytes(self) -> int:
+        return self.limits.entry_bytes - self.size
+
+    @property
+    def _stop_bytes(self) -> int:
+        return self.limits.unpacked_bytes - self.size
+
+    def _take(self, result: Unpacked) -> Unpacked:
+        limits, stop_bytes = self.limits, self._stop_bytes
         self.size += result.size
         if result.data is None:
             self._pieces.clear()

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Final
 
@@ -43,6 +44,10 @@ UTF8_NAME = 1 << 11
 IN_ZIP64 = 0xFFFF_FFFF
 ZIP64_EXTRA = 0x0001
 UNICODE_PATH_EXTRA = 0x7075
+TIME_EXTRA, OWNER_EXTRA = 0x5455, 0x7875
+"""Info-ZIP extra fields: Universal Time, and user and group of Unix, third version."""
+MADE_ON_UNIX: Final = (3, 19)
+"""4.4.2: systems, Unix and macOS, that keep a mode in the upper half of the external attributes."""
 DESCRIPTOR_BYTES = 24
 """4.3.9: the longest data descriptor: magic, crc32, two 8-byte sizes."""
 NEWEST_VERSION = 63
@@ -377,10 +382,39 @@ def _member(window: Window, place: int, shift: int, tally: Problems) -> tuple[Me
         unpacked_bytes=unpacked_bytes,
         start=offset - shift,
         data=None if local is None else local.data,
+        unix_mode=fields[15] >> 16 or None if fields[1] >> 8 in MADE_ON_UNIX else None,
+        modified_s=_modified(extra, fields[6], fields[5]),
+        owner=_owner(extra),
     )
     for problem in _disagreements(member, local):
         tally.add(problem, name)
     return member, place + CENTRAL.size + name_bytes + extra_bytes + comment_bytes
+
+
+def _modified(extra: bytes, date: int, time: int) -> int | None:
+    """4.4.6: return the time of the last change in seconds since 1970, from the extra field where there is one."""
+    field = _extra_field(extra, TIME_EXTRA)
+    if len(field) >= 5 and field[0] & 1:
+        return int.from_bytes(field[1:5], "little", signed=True)
+    try:
+        day = datetime(1980 + (date >> 9), date >> 5 & 0xF, date & 0x1F, tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(day.timestamp()) + (time >> 11) * 3600 + (time >> 5 & 0x3F) * 60 + (time & 0x1F) * 2
+
+
+def _owner(extra: bytes) -> tuple[int, int] | None:
+    """Return user and group number from the Info-ZIP field: version, and each with its size before it."""
+    field = _extra_field(extra, OWNER_EXTRA)
+    user, rest = _sized_number(field[1:])
+    group, _ = _sized_number(rest)
+    return None if field[:1] != b"\1" or user is None or group is None else (user, group)
+
+
+def _sized_number(data: bytes) -> tuple[int | None, bytes]:
+    size = data[0] if data else 0
+    whole = 0 < size < len(data)
+    return int.from_bytes(data[1 : 1 + size], "little") if whole else None, data[1 + size :]
 
 
 def _local_of(window: Window, start: int) -> _Local | None:

@@ -48,6 +48,12 @@ class Member:
     """Where its local header should stand."""
     data: int | None
     """Where its packed data starts; None when there is no local header."""
+    unix_mode: int | None = None
+    """Type and permissions, where a Unix system packed it."""
+    modified_s: int | None = None
+    """Seconds since 1970; without time zone in old archives, taken as UTC."""
+    owner: tuple[int, int] | None = None
+    """User and group number."""
 
     @property
     def encrypted(self) -> bool:

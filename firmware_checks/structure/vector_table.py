@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from firmware_checks.texture import Stretch, Texture
 
@@ -97,7 +98,7 @@ def find_tables(view: memoryview, stretches: Sequence[Stretch]) -> list[VectorTa
     size = len(view)
     words = little_words(view)
     found: list[VectorTable] = []
-    for offset in _candidates(words, size, stretches):
+    for offset in _candidates(words, stretches):
         table = read_table(words, offset)
         if table is None or table.handlers[-1] - table.handlers[0] >= size:
             continue
@@ -109,8 +110,9 @@ def find_tables(view: memoryview, stretches: Sequence[Stretch]) -> list[VectorTa
     return found
 
 
-def _candidates(words: Sequence[int], size: int, stretches: Sequence[Stretch]) -> Iterator[int]:
-    offsets = set(range(0, min(size, HEADER_BYTES), 4))
+def _candidates(words: Sequence[int], stretches: Sequence[Stretch]) -> Iterator[int]:
+    header = words[: HEADER_BYTES // 4 + 1]
+    offsets = {4 * index for index, (stack, reset) in enumerate(pairwise(header)) if reset & 1 and not stack & 3}
     for stretch in stretches:
         if stretch.texture is Texture.PLAIN:  # zeros in front may be the low bytes of the stack pointer
             offsets.update((stretch.start & ~3, stretch.start + 3 & ~3))

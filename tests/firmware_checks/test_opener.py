@@ -3,6 +3,7 @@
 import gzip
 import io
 import random
+import struct
 import zipfile
 
 import pytest
@@ -13,7 +14,7 @@ from firmware_checks.coverage import coverage_of
 from firmware_checks.format import Entry, ImageFormat, Opened
 from firmware_checks.opener import Opener
 from firmware_checks.patterns import Pattern
-from firmware_checks.region import Region
+from firmware_checks.region import MemoryPlace, Place, Region
 from firmware_checks.span import Span
 from firmware_checks.structure.programs import architectures
 from toolkit.core.errors import FormatError
@@ -71,7 +72,7 @@ def test_a_banner_is_found_at_its_offset_in_raw_bytes_and_inside_containers(befo
 
 def test_a_banner_in_opened_content_counts_once_and_where_it_really_is() -> None:
     _, opener, _ = _open(b"\x7f" * 100 + _zip(a_txt=b"DemoStack v1.2 is in here\n" * 3))
-    assert {span.path for span, _ in opener.hits} == {"dump!a.txt"}
+    assert {span.path for span, _ in opener.hits} == {"dump!zip@0x64!a.txt"}
     assert len(opener.hits) == 3
 
 
@@ -95,8 +96,8 @@ def test_a_bomb_is_stopped_and_reported_and_the_rest_is_read() -> None:
 
 
 def test_bombs_within_bombs_end_with_the_total_budget() -> None:
-    inner = _zip(**{f"f{i}_bin": bytes(1 << 20) for i in range(30)})
-    data = _zip(**{f"z{i}_zip": inner for i in range(30)})
+    inner = [_zip(**{f"f{n}_{i}_bin": bytes((1 << 20) + 30 * n + i) for i in range(30)}) for n in range(8)]
+    data = _zip(**{f"z{n}_zip": packed for n, packed in enumerate(inner)})
     _, opener, coverage = _open(data)
     assert opener.budget.unpacked_bytes <= 66 << 20
     assert any("bytes unpacked" in hit for hit in coverage.limits_hit)
@@ -177,3 +178,88 @@ def test_an_all_padding_file_is_not_called_recognised() -> None:
     _, _, coverage = _open(b"\xff" * 70_000)
     assert coverage.padding_bytes == 70_000
     assert coverage.recognised_ratio == 0
+
+
+def _elf_with(content: bytes) -> bytes:
+    """A shared library of an operating system whose one loaded segment is ``content``."""
+    header = struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    start = 64 + 2 * 56
+    load = struct.pack("<IIQQQQQQ", 1, 5, start, 0x1000, 0x1000, len(content), len(content), 16)
+    dynamic = struct.pack("<IIQQQQQQ", 2, 6, start, 0x1000, 0x1000, 0, 0, 8)
+    return b"\x7fELF\2\1\1" + bytes(9) + header + load + dynamic + content
+
+
+def test_what_a_linker_says_about_a_program_is_not_guessed_again() -> None:
+    packed = gzip.compress(b"a text that was embedded\n", mtime=0)
+    content = b"code" * 99 + packed + b" DemoStack v1.2 " + b"more" * 99
+    roots, opener, coverage = _open(_elf_with(content))
+    (part,) = [r for r in roots[0].children if r.title == "machine code, loaded"]
+    assert [child.format for child in part.children] == ["gzip"]
+    assert part.program is not None
+    assert [(span.path, span.evidence(0, size=99).excerpt) for span, _ in opener.hits] == [("dump", "DemoStack v1.2")]
+    assert coverage.unknown_bytes == 0
+    _, _, coverage = _open(_elf_with(content), Limits(depth=0))
+    assert [row.reason for row in coverage.unread] == ["nested deeper than 0 levels"]
+
+
+def test_no_bytes_of_unpacked_files_are_held_when_all_is_explored() -> None:
+    hexfile = b":0400000001020304F2\r\n:00000001FF\r\n"
+    roots, opener, _ = _open(_zip(a_hex=hexfile, b_txt=b"DemoStack v1.2 is in here\n"))
+    inside = [r for root in roots for r in root.walk() if r.span.path != "dump"]
+    assert {type(r.span) for r in inside} == {Place}
+    with pytest.raises(TypeError, match="no longer held"):
+        _ = inside[0].held
+    (memory,) = [r.memory for r in inside if r.memory is not None]
+    assert isinstance(memory, MemoryPlace)
+    assert [(s.address, s.end, s.provenance.offset_at(0)) for s in memory.segments] == [(0, 4, 9)]
+    program = next(r for r in inside if r.span.address == 0)
+    assert (program.span.evidence(0).offset, program.span.evidence(0).address) == (9, 0)
+    assert (program.span.evidence(1).offset, program.span.evidence(1).address) == (None, 1)
+    assert program.record(0).start == 9
+    (span, hit) = opener.hits[0]
+    assert (span.size, hit.start, hit.end) == (14, 0, 14)
+
+
+def test_the_same_content_is_explored_once_and_its_copies_count_as_it_did() -> None:
+    inner = _zip(note_txt=b"DemoStack v1.2 is in here\n" * 9, raw_bin=random.Random(1).randbytes(900))  # noqa: S311
+    _, once, first = _open(_zip(a_zip=inner))
+    roots, opener, coverage = _open(_zip(a_zip=inner, b_zip=inner, c_zip=inner))
+    assert len(opener.hits) == len(once.hits)
+    copies = [r for root in roots for r in root.walk() if "same_as" in r.facts]
+    assert [(r.span.path, r.facts["same_as"], r.format) for r in copies] == [
+        ("dump!b.zip", "dump!a.zip", "zip"),
+        ("dump!c.zip", "dump!a.zip", "zip"),
+    ]
+    assert coverage.total_bytes == 3 * first.total_bytes
+    assert coverage.recognised_bytes == 3 * first.recognised_bytes
+    assert coverage.unknown_bytes == 3 * first.unknown_bytes
+    assert opener.budget.entries < 3 + 3 * 2
+
+
+def test_a_copy_of_what_was_not_read_whole_says_so() -> None:
+    inner = _zip(bomb_bin=bytes(9 << 20))
+    _, _, coverage = _open(_zip(a_zip=inner, b_zip=inner), Limits(ratio=100))
+    assert [row.path for row in coverage.unread] == ["dump!a.zip!bomb.bin", "dump!b.zip"]
+    assert coverage.unread[1].reason == "has the same content as dump!a.zip, of which not all was read"
+    assert coverage.unread_bytes == 2 * (9 << 20)
+
+
+def test_what_was_met_too_deep_is_explored_again_where_it_is_not() -> None:
+    inner = _zip(a_txt=b"a note that is long enough to be text\n")
+    roots, _, coverage = _open(_zip(x_zip=_zip(y_zip=inner), z_zip=inner), Limits(depth=2))
+    assert "dump!z.zip!a.txt" in {r.span.path for root in roots for r in root.walk()}
+    assert [row.path for row in coverage.unread] == ["dump!x.zip!y.zip!a.txt"]
+
+
+def test_too_many_rows_are_told_in_sums_and_nothing_is_lost_to_the_checks() -> None:
+    damaged = bytearray(gzip.compress(b"a note that is long enough to be text\n" * 3, mtime=0))
+    damaged[-5] ^= 1
+    files = {f"f{i}_txt": b"text number %d, with words in it\n" % i for i in range(20)}
+    data = _zip(**files, last_zip=_zip(a_gz=bytes(damaged), b_txt=b"and some more words, as it were\n"))
+    _, _, whole = _open(data)
+    roots, _, coverage = _open(data, Limits(regions=10))
+    rows = [r for root in roots for r in root.walk()]
+    assert any("more than 10 rows" in hit for hit in coverage.limits_hit)
+    assert (coverage.total_bytes, coverage.recognised_bytes) == (whole.total_bytes, whole.recognised_bytes)
+    assert [r.integrity for r in rows if any(not value.valid for value in r.integrity)]
+    assert len(rows) < 30

@@ -119,7 +119,7 @@ def test_a_missing_suffix_is_said() -> None:
     data = FORMAT.example()
     image = opened(data[:-16] + b"no suffix here, just other bytes")
     assert image.size == len(data) - 16
-    assert image.problems == ("the rest was not read: DfuSuffix.signature at 0x145 has an impossible value",)
+    assert image.problems == ("the rest was not read: no DFU suffix: its signature is not there",)
 
 
 def test_sizes_that_disagree_are_said() -> None:

@@ -1,11 +1,15 @@
 import io
+import shutil
+import stat
+import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.format import Opened
+from firmware_checks.format import EntryKind, Opened
 from firmware_checks.formats.tar import FORMAT
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
@@ -89,7 +93,11 @@ def test_links_are_told_and_never_followed(form: int) -> None:
         form=form,
     )
     opened = _open(data)
-    assert list(opened.entries) == []
+    assert [(e.name, e.kind, e.target, e.read(9)) for e in opened.entries] == [
+        ("a", EntryKind.SYMBOLIC_LINK, "pump.bin", b""),
+        ("b", EntryKind.SYMBOLIC_LINK, "../../etc/passwd", b""),
+        ("c", EntryKind.HARD_LINK, "/etc/passwd", b""),
+    ]
     assert opened.facts["links"] == ("a -> pump.bin", "b -> ../../etc/passwd", "c -> /etc/passwd")
     assert opened.facts["symbolic_links"] == 2
     assert opened.facts["hard_links"] == 1
@@ -207,7 +215,7 @@ def test_a_link_that_claims_to_have_content_is_told() -> None:
     data = _fixed(_tar(_info("a", type=tarfile.SYMTYPE, linkname="b"), _info("c", 1), data=b"x"), 124, b"00000000777\0")
     opened = _open(data)
     assert any("claims to have content" in problem for problem in opened.problems)
-    assert list(_read(opened)) == ["c"]
+    assert _read(opened) == {"a": b"", "c": b"x"}
 
 
 def test_sparse_files_are_refused_and_what_follows_is_read() -> None:
@@ -271,15 +279,17 @@ def test_an_extension_header_without_measure_is_skipped_and_told() -> None:
     assert opened.problems == ("extension header is too long and was not read: '70000 bytes'",)
 
 
-def test_of_more_files_than_allowed_one_is_listed_too_many_so_that_the_opener_can_tell() -> None:
-    opened = _open(_of({str(n): b"x" for n in range(20)}), limits=Limits(entries=5))
-    assert len(list(opened.entries)) == 6
-    assert opened.problems == ()
+def test_files_and_folders_beyond_the_limit_are_not_listed_and_that_is_told() -> None:
+    data = _tar(*[_info(f"{n}", type=tarfile.DIRTYPE) for n in range(20)])
+    opened = _open(data, limits=Limits(entries=5))
+    assert (len(list(opened.entries)), opened.facts["folders"]) == (5, 5)
+    assert opened.limits_hit == ("more than 5 files and folders, the rest was not listed",)
+    assert _open(data, limits=Limits(entries=20)).limits_hit == ()
 
 
 def test_headers_without_end_are_left() -> None:
-    data = _tar(*[_info(f"{n}", type=tarfile.DIRTYPE) for n in range(20)])
-    assert "the rest was not read" in _open(data, limits=Limits(entries=5)).problems[0]
+    extension = _fixed(_of({"x": b""}), 156, b"x")[:512]
+    assert "the rest was not read" in _open(extension * 20, limits=Limits(entries=5)).problems[0]
 
 
 @pytest.mark.parametrize("data", [b"", bytes(600), b"x" * 600])
@@ -290,4 +300,70 @@ def test_other_bytes_are_no_tar(data: bytes) -> None:
 
 def test_a_folder_of_an_old_writer_is_told_by_its_name() -> None:
     opened = _open(_fixed(_of({"folderx": b"", "a": b"x"}), 6, b"/"))
-    assert list(_read(opened)) == ["a"]
+    assert [(e.name, e.kind) for e in opened.entries] == [("folder", EntryKind.FOLDER), ("a", EntryKind.FILE)]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_rights_owner_time_and_kind_are_read(form: int) -> None:
+    data = _tar(
+        _info("./", type=tarfile.DIRTYPE),
+        _info("./bin", type=tarfile.DIRTYPE, mode=0o1777),
+        _info("./bin/su", 4, mode=0o4755, uid=7, gid=8, mtime=99),
+        _info("./bin/sh", type=tarfile.LNKTYPE, linkname="./bin/su"),
+        _info("dev/mem", type=tarfile.CHRTYPE, devmajor=1, devminor=2),
+        _info("dev/sda", type=tarfile.BLKTYPE, devmajor=8, devminor=0),
+        _info("pipe", type=tarfile.FIFOTYPE),
+        data=b"root",
+        form=form,
+    )
+    entries = {entry.name: entry for entry in _open(data).entries}
+    assert [(e.name, e.kind, e.device, e.target) for e in entries.values()] == [
+        ("bin", EntryKind.FOLDER, None, ""),
+        ("bin/su", EntryKind.FILE, None, ""),
+        ("bin/sh", EntryKind.HARD_LINK, None, "bin/su"),
+        ("dev/mem", EntryKind.CHARACTER_DEVICE, (1, 2), ""),
+        ("dev/sda", EntryKind.BLOCK_DEVICE, (8, 0), ""),
+        ("pipe", EntryKind.PIPE, None, ""),
+    ]
+    su = entries["bin/su"]
+    assert (su.mode, su.uid, su.gid, su.modified_s) == (0o4755, 7, 8, 99)
+    assert entries["bin"].mode == 0o1777
+
+
+def test_owner_and_time_of_an_extension_header_come_first_and_may_have_decimals() -> None:
+    headers = {"uid": "4000000000", "gid": "x", "mtime": "1577836800.25", "SCHILY.xattr.security.capability": "\1\2"}
+    (entry,) = _open(_tar(_info("a", gid=9, pax_headers=headers), form=tarfile.PAX_FORMAT)).entries
+    assert (entry.uid, entry.gid, entry.modified_s) == (4_000_000_000, 9, 1_577_836_800)
+    assert entry.extended == {"security.capability": b"\1\2"}
+
+
+def test_an_owner_that_is_no_number_is_not_known() -> None:
+    (entry,) = _open(_fixed(_of({"a": b""}), 108, b"nobody!\0")).entries
+    assert (entry.uid, entry.gid) == (None, 0)
+
+
+TAR = shutil.which("tar") or ""
+
+
+@pytest.mark.skipif(not TAR, reason="tar is not installed (Debian package tar)")
+@pytest.mark.parametrize("form", ["ustar", "gnu", "pax"])
+def test_a_tree_packed_by_tar_is_read_back(form: str, tmp_path: Path) -> None:
+    folder = tmp_path / "tree"
+    (folder / "etc" / "deep").mkdir(parents=True)
+    (folder / "etc" / "empty").write_bytes(b"")
+    (folder / "etc" / "deep" / ("name " * 18)).write_bytes(bytes(range(256)) * 300)
+    (folder / "su").write_bytes(b"su")
+    (folder / "su").chmod(0o4755)
+    (folder / "zlink").symlink_to("../etc/passwd")
+    subprocess.run([TAR, f"--format={form}", "-cf", tmp_path / "out", "-C", folder, "."], check=True)
+    opened = _open((tmp_path / "out").read_bytes())
+    entries = {entry.name: entry for entry in opened.entries}
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
+    assert entries.keys() == paths.keys()
+    for name, path in paths.items():
+        entry, info = entries[name], path.lstat()
+        assert entry.read(1 << 20) == (path.read_bytes() if entry.kind is EntryKind.FILE else b"")
+        assert entry.mode == stat.S_IMODE(info.st_mode)
+        assert entry.modified_s == int(info.st_mtime)
+        assert (entry.uid, entry.gid) == (info.st_uid, info.st_gid)
+    assert entries["zlink"].target == "../etc/passwd"

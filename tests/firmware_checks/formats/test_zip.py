@@ -1,16 +1,19 @@
 import io
 import lzma
 import random
+import shutil
 import struct
+import subprocess
 import zipfile
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_checks.format import Opened
+from firmware_checks.format import EntryKind, Opened
 from firmware_checks.formats.zip import FORMAT
 from firmware_checks.readers.unpack import PIECE_BYTES
 from firmware_checks.readers.zip_archive import FORWARD_REACH_BYTES, read_archive
@@ -101,9 +104,60 @@ def test_a_zip_without_sizes_is_not_searched_for_without_end() -> None:
 
 def test_folders_are_counted_and_not_read() -> None:
     opened = _open(_zip({"folder/": b"", "folder/pump.bin": b"pump"}))
-    assert [entry.name for entry in opened.entries] == ["folder/pump.bin"]
+    assert [(entry.name, entry.kind, entry.read(9)) for entry in opened.entries] == [
+        ("folder", EntryKind.FOLDER, b""),
+        ("folder/pump.bin", EntryKind.FILE, b"pump"),
+    ]
     assert opened.facts["folders"] == 1
     assert opened.facts["files"] == 1
+
+
+def _with_mode(mode: int, content: bytes, *, made_on: int = 3, extra: bytes = b"", when: int = 2020) -> bytes:
+    info = zipfile.ZipInfo("bin/sh", date_time=(when, 1, 2, 3, 4, 6))
+    info.create_system, info.external_attr, info.extra = made_on, mode << 16, extra
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(info, content)
+    return file.getvalue()
+
+
+def test_rights_and_time_are_read_where_a_unix_system_packed_the_file() -> None:
+    (entry,) = _open(_with_mode(0o104755, b"#!")).entries
+    assert (entry.kind, entry.mode, entry.modified_s, entry.uid) == (EntryKind.FILE, 0o4755, 1_577_934_246, None)
+    (entry,) = _open(_with_mode(0o104755, b"#!", made_on=0)).entries
+    assert entry.mode is None
+
+
+def test_time_and_owner_in_extra_fields_come_first() -> None:
+    extra = struct.pack("<2HBi", 0x5455, 5, 1, -5) + struct.pack("<2H2BHBI", 0x7875, 9, 1, 2, 1000, 4, 70_000)
+    (entry,) = _open(_with_mode(0o100644, b"x", extra=extra)).entries
+    assert (entry.modified_s, entry.uid, entry.gid) == (-5, 1000, 70_000)
+
+
+@pytest.mark.parametrize("field", [b"", b"\1", b"\2\1\7\1\7", b"\1\4\7", b"\1\1\7\2\7", b"\1\0\0"])
+def test_an_owner_that_is_not_all_there_is_not_known(field: bytes) -> None:
+    (entry,) = _open(_with_mode(0o100644, b"x", extra=struct.pack("<2H", 0x7875, len(field)) + field)).entries
+    assert (entry.uid, entry.gid) == (None, None)
+
+
+def test_a_date_that_does_not_exist_is_not_known() -> None:
+    data = bytearray(_zip(PUMP))
+    struct.pack_into("<H", data, data.index(b"PK\1\2") + 14, 0)
+    first, _ = _open(bytes(data)).entries
+    assert first.modified_s is None
+
+
+def test_a_symbolic_link_is_told_and_never_followed() -> None:
+    (entry,) = _open(_with_mode(0o120777, b"../../etc/passwd")).entries
+    assert (entry.kind, entry.target, entry.read(9)) == (EntryKind.SYMBOLIC_LINK, "../../etc/passwd", b"")
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 5000])
+def test_a_file_that_only_claims_to_be_a_link_or_a_device_is_read_as_a_file(content: bytes) -> None:
+    for mode in (0o120777, 0o020600, 0o040755):
+        (entry,) = _open(_with_mode(mode, content)).entries
+        assert entry.kind is EntryKind.FILE
+        assert entry.read(9999) == content
 
 
 @pytest.mark.parametrize(
@@ -543,3 +597,22 @@ def test_other_bytes_are_no_zip() -> None:
 
 def test_a_large_lzma_entry_is_unpacked_in_pieces() -> None:
     assert _read(_open(_zip({"zeros": bytes(1 << 20)}, method=zipfile.ZIP_LZMA))) == {"zeros": bytes(1 << 20)}
+
+
+ZIP = shutil.which("zip") or ""
+
+
+@pytest.mark.skipif(not ZIP, reason="zip is not installed (Debian package zip)")
+def test_what_zip_packed_is_read_back_with_rights_and_owners(tmp_path: Path) -> None:
+    folder = tmp_path / "tree"
+    (folder / "etc").mkdir(parents=True)
+    (folder / "etc" / "pump.ini").write_bytes(b"rate = 5\n" * 99)
+    (folder / "etc" / "pump.ini").chmod(0o640)
+    (folder / "link").symlink_to("etc/pump.ini")
+    subprocess.run([ZIP, "-q", "-r", "-y", "../out.zip", "."], cwd=folder, check=True)
+    entries = {entry.name: entry for entry in _open((tmp_path / "out.zip").read_bytes()).entries}
+    file, info = entries["etc/pump.ini"], (folder / "etc" / "pump.ini").stat()
+    assert file.read(9999) == b"rate = 5\n" * 99
+    assert (file.mode, file.uid, file.gid, file.modified_s) == (0o640, info.st_uid, info.st_gid, int(info.st_mtime))
+    assert (entries["link"].kind, entries["link"].target) == (EntryKind.SYMBOLIC_LINK, "etc/pump.ini")
+    assert entries["etc"].kind is EntryKind.FOLDER

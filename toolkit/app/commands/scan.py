@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ Progress = Callable[[int, int], None]
 FORMATS = ("text", "json", "html", "cyclonedx")
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 LANGUAGES = ("en", "fr", "es")
-SHOW_PROGRESS_FROM_BYTES = 4 << 20
 
 EPILOG = """\b
 Examples:
@@ -99,9 +97,11 @@ def _load(profile: str | None) -> DeviceProfile | None:
 def _results(images: Sequence[Path], device: DeviceProfile | None, jobs: int) -> Iterator[Report | MedhardenError]:
     """Yield the report on each image, in the order given, or the error that prevented it."""
     if jobs == 1 or len(images) == 1:
+        from toolkit.app.progress import progress
+
         scan = _scanner(device)
         for path in images:
-            with _progress(path) as on_progress:
+            with progress(path) as on_progress:
                 result = scan(path, on_progress)
             yield result
         return
@@ -140,22 +140,6 @@ def _start_worker(device: DeviceProfile | None) -> None:
 
 def _scan_in_worker(path: Path) -> Report | MedhardenError:
     return _in_worker[0](path, lambda _done, _total: None)
-
-
-@contextmanager
-def _progress(path: Path) -> Iterator[Progress]:
-    """Show a progress bar on the error stream for files that take a while, when a person is looking."""
-    import sys
-
-    if not sys.stderr.isatty() or not path.is_file() or path.stat().st_size < SHOW_PROGRESS_FROM_BYTES:
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as ProgressBar
-
-    with ProgressBar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(path.name)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class _Writer:

@@ -1,0 +1,224 @@
+"""Everything with a name in an image: each entry of each container, at any depth, in a fixed order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from firmware_checks.entry_reading import EntryReading
+from firmware_checks.format import Entry, EntryKind, ImageFormat
+from firmware_checks.patterns import PatternSet
+from firmware_checks.read_ahead import Read, ReadAhead
+from firmware_checks.recognise import Found, Recogniser
+from firmware_checks.span import Span
+from firmware_checks.unread import UnreadList
+from toolkit.core.limits import Budget
+from toolkit.core.window import Window
+
+__all__ = ["Listing", "Row"]
+
+MOST_TEXT_BYTES = 16 << 20
+TEXT_HEAD_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One entry of a container, or a container that was found inside other bytes: then ``entry`` is None."""
+
+    image: str
+    inside: tuple[str, ...]
+    """The names of the containers around it, the outermost first, without the image."""
+    name: str
+    entry: Entry | None
+    size: int | None
+    """Bytes of content; None where nobody knows."""
+    content: bytes | memoryview | None = None
+    """None when it was not asked for, could not be read, or there is none."""
+    sha256: str = ""
+    """Empty when it was not asked for or not read."""
+    same_as: str = ""
+    """Where the same content was looked into already; what is in it is not listed again."""
+
+    @property
+    def container(self) -> str:
+        """The path of what it is in."""
+        return "!".join((self.image, *self.inside))
+
+    @property
+    def path(self) -> str:
+        """The path inside the image: ``image!container!name``."""
+        return f"{self.container}!{self.name}"
+
+    @property
+    def kind(self) -> str:
+        """What it is: an ``EntryKind``, or ``container``."""
+        return "container" if self.entry is None else self.entry.kind.value
+
+
+def _never(_path: str) -> bool:
+    return False
+
+
+def _always(_path: str) -> bool:
+    return True
+
+
+@dataclass(slots=True)
+class Listing:
+    """Lists one image; ``unread`` and the hits of ``budget`` say what is missing.
+
+    The bytes of an entry are held until the next row is asked for.
+    """
+
+    formats: Mapping[str, ImageFormat]
+    budget: Budget
+    jobs: int = 2
+    """Threads that read."""
+    with_digests: bool = False
+    is_wanted: Callable[[str], bool] = _never
+    """Whether the content of this path is asked for."""
+    is_entered: Callable[[str], bool] = _always
+    """Whether to look for entries inside the content of this path."""
+    on_bytes: Callable[[int], None] = lambda _size: None
+    """Hears how many bytes of the image itself were dealt with."""
+    unread: UnreadList = field(init=False)
+    _recogniser: Recogniser = field(init=False)
+    _reading: EntryReading = field(init=False)
+    _patterns: PatternSet = field(init=False)
+    _image: str = ""
+    _entered: dict[str, str] = field(default_factory=dict)
+    """By digest: where a content was looked into first."""
+
+    def __post_init__(self) -> None:
+        self.unread = UnreadList(self.budget.limits.unread)
+        self._recogniser = Recogniser(self.formats, self.budget, self.unread)
+        self._reading = EntryReading(self.budget, self.unread)
+        self._patterns = PatternSet(list(self._recogniser.patterns))
+
+    def rows(self, span: Span) -> Generator[Row, None, None]:
+        """Yield the rows of the image ``span``; what is inside a file follows the file."""
+        self._image = span.path
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            ahead = ReadAhead(pool, self._reading, self.with_digests)
+            yield from self._content(ahead, span, (), 0)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _content(self, ahead: ReadAhead, span: Span, inside: tuple[str, ...], depth: int) -> Iterator[Row]:
+        for found in self._containers(span, depth):
+            if not found.label:
+                yield from self._entries(ahead, found, inside, depth)
+                continue
+            row = self._found_inside(found, inside)
+            yield row
+            if self.is_entered(row.path):
+                yield from self._entries(ahead, found, (*inside, found.label), depth)
+
+    def _found_inside(self, found: Found, inside: tuple[str, ...]) -> Row:
+        view = found.span.window.view
+        return Row(
+            image=self._image,
+            inside=inside,
+            name=found.label,
+            entry=None,
+            size=len(view),
+            content=view,
+            sha256=hashlib.sha256(view).hexdigest() if self.with_digests else "",
+        )
+
+    def _entries(self, ahead: ReadAhead, found: Found, inside: tuple[str, ...], depth: int) -> Iterator[Row]:
+        path = found.path
+
+        def is_needed(entry: Entry) -> bool:
+            at = f"{path}!{entry.name}"
+            return self.with_digests or self.is_entered(at) or self.is_wanted(at)
+
+        for entry, read in ahead.read(found, self._reading.entries(found), is_needed):
+            within = None if read is None else self._worth_entering(f"{path}!{entry.name}", read)
+            same_as = self._same_as(within, read)
+            yield Row(
+                image=self._image,
+                inside=inside,
+                name=entry.name,
+                entry=entry,
+                size=_size(entry, read),
+                content=None if read is None else read.content,
+                sha256="" if read is None else read.sha256,
+                same_as=same_as,
+            )
+            if depth == 0:
+                self.on_bytes(entry.packed_bytes)
+            if within is not None and not same_as:
+                yield from self._content(ahead, within, (*inside, entry.name), depth + 1)
+
+    def _worth_entering(self, path: str, read: Read) -> Span | None:
+        """Return the content when it may hold entries: not when a format says at a glance that it does not."""
+        if not read.content or not self.is_entered(path):
+            return None
+        span = Span(path, Window.of(read.content))
+        return None if self._recogniser.is_closed(span) else span
+
+    def _same_as(self, within: Span | None, read: Read | None) -> str:
+        if within is None or read is None:
+            return ""
+        digest = read.sha256 or hashlib.sha256(read.content).hexdigest()
+        first = self._entered.setdefault(digest, within.path)
+        return "" if first == within.path else first
+
+    def _containers(self, span: Span, depth: int) -> Iterator[Found]:
+        """Yield the formats in ``span`` that have entries, as far as they are not inside such entries."""
+        if self._is_too_deep(span, depth):
+            return
+        first = self._recogniser.at_start(span)
+        if first is not None:
+            yield from self._within(first, depth)
+            span = span.part(first.span.size, span.size)
+        yield from self._embedded(span, depth)
+
+    def _embedded(self, span: Span, depth: int) -> Iterator[Found]:
+        """Yield the formats with entries that start at any place of ``span``."""
+        if self._is_too_deep(span, depth) or _is_plain_text(span.window.view):
+            return
+        hits = sorted(self._patterns.search(span.window.view), key=lambda hit: hit.start)
+        for found, _ in self._recogniser.carve(span, hits):
+            yield from self._within(found, depth)
+
+    def _is_too_deep(self, span: Span, depth: int) -> bool:
+        if depth <= self.budget.limits.depth:
+            return False
+        reason = f"nested deeper than {self.budget.limits.depth} levels"
+        self.budget.exceeded("depth", reason, span.path)
+        self.unread.add(span.path, reason, span.size)
+        return True
+
+    def _within(self, found: Found, depth: int) -> Iterator[Found]:
+        opened = found.opened
+        if opened.entries:
+            yield found
+        for part in sorted(opened.parts, key=lambda p: p.start):
+            look = self._embedded if part.settled else self._containers
+            if part.look_inside:
+                yield from look(found.span.part(part.start, part.end), depth + 1)
+        for memory in opened.memories:
+            for span in memory.map.spans():
+                yield from self._containers(span, depth + 1)
+
+
+def _is_plain_text(view: memoryview) -> bool:
+    """Tell whether ``view`` is ASCII text, in which no archive starts; a glance at its head decides for most."""
+    if len(view) > MOST_TEXT_BYTES:
+        return False
+    head = bytes(view[:TEXT_HEAD_BYTES])
+    if b"\0" in head or not head.isascii():
+        return False
+    whole = bytes(view)
+    return b"\0" not in whole and whole.isascii()
+
+
+def _size(entry: Entry, read: Read | None) -> int | None:
+    if read is not None:
+        return len(read.content)
+    return entry.unpacked_bytes if entry.kind is EntryKind.FILE else 0

@@ -1,0 +1,1 @@
+"""Squashfs: a read-only file system whose files, folders and tables are all packed in blocks."""
