@@ -97,21 +97,29 @@ def digests(tree: Path) -> dict[str, str]:
     return {path.relative_to(tree).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+MEASURE = """
+import resource, subprocess, sys
+with open(sys.argv[1], "wb") as output:
+    subprocess.run(sys.argv[2:], stdout=output)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+"""
+"""Runs a command with its output in a file; prints processor seconds and peak memory in MB."""
+
+
 def listed(image: Path) -> tuple[dict[str, str], float, float]:
     """Return path and SHA-256 of the files we find in ``image``, processor seconds and peak memory in MB."""
-    import resource
-
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([PROGRAM, "ls", image, "--hash", "--json"], capture_output=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    entries = json.loads(done.stdout)["entries"]
+    output = image.with_suffix(".json")
+    command = [sys.executable, "-c", MEASURE, str(output), str(PROGRAM), "ls", str(image), "--hash", "--json"]
+    seconds, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    entries = json.loads(output.read_bytes())["entries"]
+    output.unlink()
     found = {}
     for entry in entries:
         outer, _, name = entry["path"].partition("!")
         if entry["sha256"] and "!" not in name and outer == image.name:
             found[name.removeprefix("./").rstrip("/")] = entry["sha256"]
-    return found, seconds, after.ru_maxrss / 1024
+    return found, float(seconds), float(peak)
 
 
 def compare(tree: Path, folder: Path) -> bool:

@@ -136,7 +136,9 @@ class Listing:
             at = f"{path}!{entry.name}"
             return self.with_digests or self.is_entered(at) or self.is_wanted(at)
 
+        told: dict[str, tuple[int, str]] = {}
         for entry, read in ahead.read(found, self._reading.entries(found), is_needed):
+            size, sha256 = _told(entry, read, told)
             within = None if read is None else self._worth_entering(f"{path}!{entry.name}", read)
             same_as = self._same_as(within, read)
             yield Row(
@@ -144,9 +146,9 @@ class Listing:
                 inside=inside,
                 name=entry.name,
                 entry=entry,
-                size=_size(entry, read),
+                size=size,
                 content=None if read is None else read.content,
-                sha256="" if read is None else read.sha256,
+                sha256=sha256,
                 same_as=same_as,
             )
             if depth == 0:
@@ -218,7 +220,11 @@ def _is_plain_text(view: memoryview) -> bool:
     return b"\0" not in whole and whole.isascii()
 
 
-def _size(entry: Entry, read: Read | None) -> int | None:
+def _told(entry: Entry, read: Read | None, told: dict[str, tuple[int, str]]) -> tuple[int | None, str]:
+    """Return size and digest of ``entry``; a hard link has those that were ``told`` of the file it stands for."""
     if read is not None:
-        return len(read.content)
-    return entry.unpacked_bytes if entry.kind is EntryKind.FILE else 0
+        told[entry.name] = len(read.content), read.sha256
+        return told[entry.name]
+    if entry.kind is EntryKind.HARD_LINK:
+        return told.get(entry.target, (0, ""))
+    return (entry.unpacked_bytes if entry.kind is EntryKind.FILE else 0), ""

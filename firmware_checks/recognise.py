@@ -99,13 +99,9 @@ class Recogniser:
         return None
 
     def carve(self, span: Span, hits: Iterable[Hit]) -> Iterator[tuple[Found, int]]:
-        """Yield formats found inside ``span`` and where each starts; ``hits`` are in the order of their starts."""
+        """Yield formats found inside ``span`` and where each starts; at one place the special is tried first."""
         free_from = 0
-        for hit in hits:
-            if hit.pattern not in self._starts:
-                continue
-            image_format, offset = self._starts[hit.pattern]
-            start = hit.start - offset
+        for start, _, image_format in sorted(self._may_stand(hits)):
             if start < free_from:
                 continue
             try:
@@ -116,6 +112,12 @@ class Recogniser:
             if found is not None:
                 free_from = start + found.span.size
                 yield found, start
+
+    def _may_stand(self, hits: Iterable[Hit]) -> set[tuple[int, int, ImageFormat]]:
+        """Return where which formats may start, with their rank."""
+        ranks = {image_format.name: rank for rank, image_format in enumerate(self._at_start)}
+        starts = ((hit, *self._starts[hit.pattern]) for hit in hits if hit.pattern in self._starts)
+        return {(hit.start - offset, ranks[f.name], f) for hit, f, offset in starts if hit.start >= offset}
 
     def is_start(self, hit: Hit) -> bool:
         """Tell whether ``hit`` is the start of a format and no sign of a component."""

@@ -10,7 +10,6 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from firmware_checks.texture import Stretch, Texture
 
@@ -111,8 +110,11 @@ def find_tables(view: memoryview, stretches: Sequence[Stretch]) -> list[VectorTa
 
 
 def _candidates(words: Sequence[int], stretches: Sequence[Stretch]) -> Iterator[int]:
-    header = words[: HEADER_BYTES // 4 + 1]
-    offsets = {4 * index for index, (stack, reset) in enumerate(pairwise(header)) if reset & 1 and not stack & 3}
+    header = words[: HEADER_BYTES // 4 + 3]
+    starts = enumerate(
+        zip(header, header[1:], header[3:], strict=False)
+    )  # stack, reset, fault: a glance rules out most
+    offsets = {4 * index for index, (stack, reset, fault) in starts if reset & 1 and fault & 1 and not stack & 3}
     for stretch in stretches:
         if stretch.texture is Texture.PLAIN:  # zeros in front may be the low bytes of the stack pointer
             offsets.update((stretch.start & ~3, stretch.start + 3 & ~3))

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import random
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -134,6 +135,18 @@ def test_links_folders_and_devices_are_listed_with_their_rights() -> None:
     assert [entry.target for entry in entries] == ["", "busybox", "bin/busybox", ""]
     assert entries[3].device == (5, 1)
     assert {(row.size, row.content, row.sha256) for row in rows} == {(0, None, "")}
+
+
+def test_a_hard_link_has_the_digest_of_the_file_it_stands_for() -> None:
+    packed = io.BytesIO(_tar([("bin/busybox", b"program")]))
+    with tarfile.open(fileobj=packed, mode="a") as archive:
+        for target in ("bin/busybox", "nowhere"):
+            info = tarfile.TarInfo(f"link-to-{target}")
+            info.type, info.linkname = tarfile.LNKTYPE, target
+            archive.addfile(info)
+    rows, _ = _list(packed.getvalue())
+    digest = hashlib.sha256(b"program").hexdigest()
+    assert [(row.size, row.sha256) for row in rows] == [(7, digest), (7, digest), (0, "")]
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
@@ -310,10 +323,51 @@ def test_containers_in_the_memory_of_a_device_are_found() -> None:
     assert [row.path for row in rows] == ["dump.bin!zip@0x9", "dump.bin!zip@0x9!a.txt"]
 
 
-def test_programs_of_an_operating_system_and_long_texts_are_passed_over() -> None:
+def test_texts_are_not_searched_however_long() -> None:
     text = b"a line of text\n" * 100
     rows, _ = _list(_tar([("text", text), ("long", text + b"\0 and more"), ("huge", b"text " * (4 << 20))]))
     assert [row.path.count("!") for row in rows] == [1, 1, 1]
+
+
+def _elf(segment: int, kind: int = 3, *, bits: int = 64, row_bytes: int | None = None, content: bytes = b"") -> bytes:
+    """An ELF file of the type ``kind`` whose second segment has the type ``segment``, without sections."""
+    head, row = ("<HHIQQQIHHHHHH", "<IIQQQQQQ") if bits == 64 else ("<HHIIIIIHHHHHH", "<8I")
+    size, each = 16 + struct.calcsize(head), struct.calcsize(row)
+    end = size + 2 * each + len(content)
+    header = struct.pack(head, kind, 62, 1, 0, size, end, 0, size, row_bytes or each, 2, 64, 0, 0)
+    start = size + 2 * each
+    if bits == 64:
+        rows = struct.pack(row, 1, 5, start, 0x1000, 0x1000, len(content), len(content), 16)
+        rows += struct.pack(row, segment, 4, start, 0x1000, 0x1000, 0, 0, 8)
+    else:
+        rows = struct.pack(row, 1, start, 0x1000, 0x1000, len(content), len(content), 5, 16)
+        rows += struct.pack(row, segment, start, 0x1000, 0x1000, 0, 0, 4, 8)
+    return b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(9) + header + rows + content
+
+
+NOTE, DYNAMIC, INTERPRETER, RELOCATABLE = 4, 2, 3, 1
+PACKED = _zip([("a.txt", b"hello\n")])
+
+
+@pytest.mark.parametrize(
+    ("data", "is_searched"),
+    [
+        (_elf(DYNAMIC, content=PACKED), False),
+        (_elf(INTERPRETER, bits=32, content=PACKED), False),
+        (_elf(NOTE, RELOCATABLE, content=PACKED), False),
+        (_elf(NOTE, content=PACKED), True),  # a kernel
+        (_elf(DYNAMIC, content=b"code") + bytes(5000) + PACKED, True),  # appended to a program
+        (_elf(DYNAMIC, row_bytes=9) + bytes(64) + PACKED, True),
+        (b"\x7fELF\x02\x01\x01" + bytes(9) + PACKED, True),
+        (_elf(DYNAMIC)[:100], False),
+    ],
+)
+def test_programs_of_an_operating_system_are_passed_over_kernels_are_not(
+    data: bytes,
+    is_searched: bool,
+) -> None:
+    rows, _ = _list(_tar([("file", data)]))
+    assert any(row.name == "a.txt" for row in rows) == is_searched
 
 
 def test_reading_stops_when_nobody_wants_more_rows() -> None:

@@ -17,6 +17,7 @@ from firmware_checks.patterns import Pattern
 from firmware_checks.region import MemoryPlace, Place, Region
 from firmware_checks.span import Span
 from firmware_checks.structure.programs import architectures
+from firmware_checks.voids import VAST_BYTES
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Budget, Limits
 from toolkit.core.registry import discover
@@ -181,12 +182,12 @@ def test_an_all_padding_file_is_not_called_recognised() -> None:
 
 
 def _elf_with(content: bytes) -> bytes:
-    """A shared library of an operating system whose one loaded segment is ``content``."""
-    header = struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
-    start = 64 + 2 * 56
+    """A shared library of an operating system that has ``content`` loaded, twice."""
+    header = struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 3, 64, 0, 0)
+    start = 64 + 3 * 56
     load = struct.pack("<IIQQQQQQ", 1, 5, start, 0x1000, 0x1000, len(content), len(content), 16)
     dynamic = struct.pack("<IIQQQQQQ", 2, 6, start, 0x1000, 0x1000, 0, 0, 8)
-    return b"\x7fELF\2\1\1" + bytes(9) + header + load + dynamic + content
+    return b"\x7fELF\2\1\1" + bytes(9) + header + load + load + dynamic + content
 
 
 def test_what_a_linker_says_about_a_program_is_not_guessed_again() -> None:
@@ -263,3 +264,33 @@ def test_too_many_rows_are_told_in_sums_and_nothing_is_lost_to_the_checks() -> N
     assert (coverage.total_bytes, coverage.recognised_bytes) == (whole.total_bytes, whole.recognised_bytes)
     assert [r.integrity for r in rows if any(not value.valid for value in r.integrity)]
     assert len(rows) < 30
+
+
+def test_vast_padding_is_passed_over_and_what_is_around_it_is_read() -> None:
+    data = b"DemoStack v1.2" + bytes(VAST_BYTES + (1 << 20)) + b"DemoStack v1.3 \x01"
+    roots, opener, coverage = _open(data)
+    assert len(opener.hits) == 2
+    assert coverage.padding_bytes >= VAST_BYTES
+    assert sum(r.span.size for r in roots) == len(data)
+    _, _, coverage = _open(b"\xff" * VAST_BYTES)
+    assert (coverage.padding_bytes, coverage.total_bytes) == (VAST_BYTES, VAST_BYTES)
+    _, _, coverage = _open(bytes(VAST_BYTES - 1) + b"\x01")
+    assert coverage.total_bytes == VAST_BYTES
+
+
+def test_folders_and_empty_files_are_counted_and_have_no_region() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("folder/"), b"")
+        archive.writestr(zipfile.ZipInfo("folder/empty"), b"")
+    roots, opener, _ = _open(packed.getvalue())
+    assert [r.children for r in roots] == [[]]
+    assert opener.budget.entries == 2
+    assert _open(b"")[0] == []
+
+
+def test_files_are_left_closed_when_all_may_be_unpacked_was() -> None:
+    data = _zip(**{f"f{i}_bin": bytes([i]) * (1 << 20) for i in range(5)})
+    _, _, coverage = _open(data, Limits(unpacked_bytes=2 << 20))
+    assert [row.path for row in coverage.unread] == ["dump!f2.bin", "dump!f3.bin", "dump!f4.bin"]
+    assert coverage.unread_bytes == 3 << 20

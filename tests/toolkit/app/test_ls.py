@@ -1,5 +1,6 @@
 """Looking into an image from the command line."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -100,6 +101,9 @@ def test_long_listings_and_images_without_entries_are_whole(tmp_path: Path, caps
             archive.writestr(zipfile.ZipInfo(f"a-folder-with-quite-a-long-name/{number}"), b"")
     assert run(["ls", str(path)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 901
+    path.write_bytes(gzip.compress(b"a text", mtime=0))
+    assert run(["ls", str(path)]) == 0
+    assert "1 file; 6 bytes in files" in capsys.readouterr().out
     path.write_bytes(b"nothing in here")
     assert run(["ls", str(path)]) == 0
     assert capsys.readouterr().out == "no entries; 0 bytes in files\n"
