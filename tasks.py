@@ -464,7 +464,9 @@ def stale_documents(python: Path) -> list[str]:
 
 
 def docs() -> int:
-    """Write the reference documents that are made from the code."""
+    """Write the reference documents and the index of formats, which are made from the code."""
+    if run([environment("dev"), "-m", "firmware_checks.format_index"]):
+        return EXIT_FAILED
     shutil.rmtree(REFERENCE_DOCUMENTS, ignore_errors=True)
     REFERENCE_DOCUMENTS.mkdir(parents=True)
     return run([environment("dev"), "-m", "toolkit.app.reference_docs", REFERENCE_DOCUMENTS])

@@ -10,7 +10,7 @@ from firmware_checks.check import Check
 from firmware_checks.component_naming import components_from_regions, merge_components, name_components
 from firmware_checks.component_rules import ComponentRule, load_rules, rules_digest
 from firmware_checks.coverage import coverage_of
-from firmware_checks.format import ImageFormat
+from firmware_checks.format_index import load_formats
 from firmware_checks.image import Image, open_image
 from firmware_checks.inventory import Inventory
 from firmware_checks.opener import Opener
@@ -40,9 +40,7 @@ class Scanner:
     def __init__(self, *, profile: DeviceProfile | None = None, limits: Limits = Limits()) -> None:  # noqa: B008  # frozen
         self.profile = profile
         self.limits = limits
-        self.formats = discover(
-            "firmware_checks.formats", attribute="FORMAT", kind=ImageFormat, group="medharden.formats"
-        )
+        self.formats = load_formats()
         self.checks = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group="medharden.checks")
         self.rules: Sequence[ComponentRule] = load_rules()
 

@@ -8,13 +8,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware_checks.format import ImageFormat
+from firmware_checks.format_index import load_formats
 from firmware_checks.image import Image, open_image, shown_name
 from firmware_checks.listing import Listing, Row
 from toolkit.app.progress import progress
 from toolkit.core.errors import InputError
 from toolkit.core.limits import Budget, Limits
-from toolkit.core.registry import discover
 from toolkit.report.printable import printable
 
 __all__ = ["Choice", "full_path", "listed", "unknown_path"]
@@ -58,7 +57,7 @@ def listed(
     is_entered: Callable[[str], bool],
 ) -> Iterator[tuple[Listing, Iterator[Row]]]:
     """Open the image at ``image_path`` and give its listing, with the rows; raise ``InputError`` when it cannot be."""
-    formats = discover("firmware_checks.formats", attribute="FORMAT", kind=ImageFormat, group="medharden.formats")
+    formats = load_formats()
     limits = Limits()
     with open_image(image_path, limits) as image, progress(image_path) as on_progress:
         listing = Listing(

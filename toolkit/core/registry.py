@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
 from typing import TypeVar
 
 from toolkit.core.errors import RuleError
 
-__all__ = ["discover"]
+__all__ = ["discover", "third_party"]
 
 Thing = TypeVar("Thing")
 
@@ -25,18 +24,19 @@ def discover(package: str, *, attribute: str, kind: type[Thing], group: str | No
     for module_info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda m: m.name):
         module = importlib.import_module(f"{package}.{module_info.name}")
         _add(found, getattr(module, attribute, None), kind, f"{package}.{module_info.name}")
-    for where, thing in _third_party(group):
-        _add(found, thing, kind, where)
+    for thing in third_party(group, kind).values() if group is not None else ():
+        _add(found, thing, kind, f"an entry point in {group}")
     return found
 
 
-def _third_party(group: str | None) -> Iterator[tuple[str, object]]:
-    if group is None:
-        return
+def third_party(group: str, kind: type[Thing]) -> dict[str, Thing]:
+    """Return what other distributions add by entry points in ``group``, by its ``name``."""
     from importlib.metadata import entry_points  # 30 ms that verbs without plug-ins need not pay
 
+    found: dict[str, Thing] = {}
     for entry_point in sorted(entry_points(group=group), key=lambda e: e.name):
-        yield f"entry point {entry_point.value}", entry_point.load()
+        _add(found, entry_point.load(), kind, f"entry point {entry_point.value}")
+    return found
 
 
 def _add(found: dict[str, Thing], thing: object, kind: type[Thing], where: str) -> None:

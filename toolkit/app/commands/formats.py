@@ -16,10 +16,9 @@ def COMMAND(*, as_json: bool) -> None:  # noqa: N802  # the registry finds it by
     """List the image formats that can be opened, with their limits and sources."""
     import json
 
-    from firmware_checks.format import ImageFormat
-    from toolkit.core.registry import discover
+    from firmware_checks.format_index import load_formats
 
-    formats = discover("firmware_checks.formats", attribute="FORMAT", kind=ImageFormat, group="medharden.formats")
+    formats = load_formats()
     if as_json:
         rows = [{"name": f.name, "title": f.title, "limits": f.limits, "source": f.source} for f in formats.values()]
         click.echo(json.dumps(rows, indent=2))
