@@ -118,7 +118,7 @@ def listed(image: Path) -> tuple[dict[str, str], float, float]:
     for entry in entries:
         outer, _, name = entry["path"].partition("!")
         if entry["sha256"] and "!" not in name and outer == image.name:
-            found[name.removeprefix("./").rstrip("/")] = entry["sha256"]
+            found[name.removeprefix("./").removeprefix("image 1/").rstrip("/")] = entry["sha256"]
     return found, float(seconds), float(peak)
 
 

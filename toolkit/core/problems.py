@@ -45,4 +45,6 @@ class Problems:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME_CHARACTERS else f"{name[: NAME_CHARACTERS - 1]}…"
+    """Return ``name`` cut to a readable length, with bytes that are no text spelled out: reports are Unicode."""
+    cut = name if len(name) <= NAME_CHARACTERS else f"{name[: NAME_CHARACTERS - 1]}…"
+    return cut.encode("utf-8", "backslashreplace").decode()

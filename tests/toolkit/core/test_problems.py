@@ -35,3 +35,9 @@ def test_problems_of_many_names_are_told_once_with_short_examples() -> None:
     bad, empty = problems.sentences()
     assert bad == "name is bad: 'entry 0', 'entry 1', 'entry 2', 'entry 3', 'entry 4' and 99995 more"
     assert empty == f"is empty: '{'x' * 79}…'"
+
+
+def test_a_name_that_is_no_text_is_spelled_out() -> None:
+    problems = Problems()
+    problems.add("name is odd", "pump\udcff.bin")
+    assert problems.sentences() == ("name is odd: 'pump\\udcff.bin'",)
