@@ -186,7 +186,8 @@ def _open(span: Span, limits: Limits) -> Opened:
         title="cpio archive",
         facts=facts,
         integrity=tuple(reader.verdicts),
-        entries=tuple(reader.entries),
+        # of files with several names the last holds the content: it is told before the names that point to it
+        entries=tuple(sorted(reader.entries, key=lambda entry: entry.kind is EntryKind.HARD_LINK)),
         problems=reader.problems.sentences(),
         limits_hit=reader.limits_hit,
     )

@@ -105,9 +105,9 @@ def test_of_names_that_share_an_inode_the_one_with_the_content_is_the_file() -> 
     data = _new("a", inode=5, links=3) + _new("b", inode=5, links=3) + _new("c", b"pump", inode=5, links=3) + NEW_END
     entries = _entries(_open(data))
     assert [(e.kind, e.target, e.read(10)) for e in entries.values()] == [
-        (EntryKind.HARD_LINK, "c", b""),
-        (EntryKind.HARD_LINK, "c", b""),
         (EntryKind.FILE, "", b"pump"),
+        (EntryKind.HARD_LINK, "c", b""),
+        (EntryKind.HARD_LINK, "c", b""),
     ]
 
 
@@ -116,8 +116,8 @@ def test_of_names_that_share_an_inode_and_have_content_each_only_equal_ones_are_
     entries = _entries(_open(data + _old("c", b"evil", inode=5, links=3) + OLD_END))
     assert [(e.kind, e.target) for e in entries.values()] == [
         (EntryKind.FILE, ""),
-        (EntryKind.HARD_LINK, "a"),
         (EntryKind.FILE, ""),
+        (EntryKind.HARD_LINK, "a"),
     ]
     assert entries["c"].read(10) == b"evil"
 
