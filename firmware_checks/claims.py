@@ -76,7 +76,7 @@ def claims(finds: Iterable[Carved], programs_there: Callable[[], Sequence[Progra
 def _surrounding(programs: Sequence[ProgramAt], find: Carved) -> ProgramAt | None:
     if not find.may_be_embedded:
         return None
-    return next((p for p in programs if p.start < find.start and find.end < p.end), None)
+    return next((p for p in programs if p.start < find.start and find.end <= p.end), None)
 
 
 def _settled(program: ProgramAt, finds: Sequence[Carved], *, spoiled: bool) -> Iterator[Claim]:

@@ -154,6 +154,5 @@ FORMAT = ImageFormat(
     open=_open,
     magics=(Magic(rb"\x55\xaa[\x00-\xff]{2}HdrS", offset=0x1FE, anchor=b"HdrS"),),
     try_order=-1,
-    stands_alone=True,
     example=_example,
 )

@@ -80,6 +80,5 @@ FORMAT = ImageFormat(
     open=_open,
     magics=(Magic(rb"MZ\x00\x00zimg"),),
     try_order=-2,
-    stands_alone=True,
     example=_example,
 )

@@ -93,6 +93,5 @@ FORMAT = ImageFormat(
         Magic(rb"RSC\x05", offset=56),
     ),
     try_order=-1,
-    stands_alone=True,
     example=_example,
 )
