@@ -49,7 +49,7 @@ def claims(finds: Iterable[Carved], programs_there: Callable[[], Sequence[Progra
 
     Finds are held back only while the program around them may hold more: each keeps what it unpacked in memory. The
     programs are asked for when the first find may be embedded in one. A program is claimed when all that touches it
-    lies inside it.
+    lies inside it, or follows it: without knowing of a find, its size was a guess.
     """
     programs: Sequence[ProgramAt] | None = None
     around: ProgramAt | None = None
@@ -58,25 +58,33 @@ def claims(finds: Iterable[Carved], programs_there: Callable[[], Sequence[Progra
     for find in finds:
         if programs is None and find.may_be_embedded:
             programs = programs_there()
-        surrounding = _surrounding(programs or (), find)
+        surrounding = _program_of(programs or (), find)
         if around is not None and surrounding is not around:
             yield from _settled(around, held, spoiled=find.start < around.end)
             free_from = held[-1].end
             around, held = None, []
         if surrounding is not None and (surrounding is around or surrounding.start >= free_from):
-            around = surrounding
-            held.append(find)
-        else:
-            yield Claim(find.start, find.end, (find,))
-            free_from = find.end
+            if find.end <= surrounding.end:
+                around = surrounding
+                held.append(find)
+                continue
+            yield Claim(surrounding.start, find.start, tuple(held), surrounding.region)
+            around, held = None, []
+        yield Claim(find.start, find.end, (find,))
+        free_from = find.end
     if around is not None:
         yield from _settled(around, held, spoiled=False)
 
 
-def _surrounding(programs: Sequence[ProgramAt], find: Carved) -> ProgramAt | None:
+def _program_of(programs: Sequence[ProgramAt], find: Carved) -> ProgramAt | None:
+    """Return the program that surrounds ``find``, or whose second half it cuts off."""
     if not find.may_be_embedded:
         return None
-    return next((p for p in programs if p.start < find.start and find.end <= p.end), None)
+    return next((p for p in programs if p.start < find.start < p.end and _leaves_a_program(p, find)), None)
+
+
+def _leaves_a_program(program: ProgramAt, find: Carved) -> bool:
+    return find.end <= program.end or find.start - program.start >= program.end - find.start
 
 
 def _settled(program: ProgramAt, finds: Sequence[Carved], *, spoiled: bool) -> Iterator[Claim]:

@@ -108,15 +108,17 @@ class Opener:
 
     def _claimed(self, span: Span, claim: Claim, depth: int, hits: Sequence[Hit]) -> Region:
         opened = [self._look_inside(find.found, depth) for find in claim.finds]
-        if claim.program is None:
+        program = claim.program
+        if program is None:
             return opened[0]
         edges = [claim.start, *(edge for find in claim.finds for edge in (find.start, find.end)), claim.end]
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             self._keep_hits(span, start, end, hits)
-        ranges = [(find.start, find.end) for find in claim.finds]
-        kept = [c for c in claim.program.children if not _overlaps(_start_in(span, c), c.span.size, ranges)]
-        claim.program.children = sorted([*kept, *opened], key=lambda child: _start_in(span, child))
-        return claim.program
+        taken = [*((find.start, find.end) for find in claim.finds), (claim.end, span.size)]
+        kept = [c for c in program.children if not _overlaps(_start_in(span, c), c.span.size, taken)]
+        program.children = sorted([*kept, *opened], key=lambda child: _start_in(span, child))
+        program.span = program.held.part(0, claim.end - claim.start)
+        return program
 
     def _raw(self, span: Span, start: int, end: int, hits: Sequence[Hit]) -> list[Region]:
         """Look at bytes that no format claimed."""

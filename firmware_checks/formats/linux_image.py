@@ -49,6 +49,8 @@ def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract
     header = HEADER.read(window)
     if header.magic not in ARCHITECTURES or header.image_bytes > MOST_BYTES or header.text_offset > MOST_BYTES:
         raise FormatError(f"no Linux kernel header at {window.origin:#x}")
+    if not any(header.code[2:]):  # the programs for EFI that U-Boot carries have the header, but no jump
+        raise FormatError(f"the Linux kernel header at {window.origin:#x} does not jump to a kernel")
     stub = efi_stub(window)
     size = min(stub.size if stub is not None else header.image_bytes or window.size, window.size)
     if size <= HEADER.size:

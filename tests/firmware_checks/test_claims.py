@@ -52,8 +52,14 @@ def test_what_lies_inside_a_program_is_claimed_with_it() -> None:
     assert _claimed(finds, _program(10, 100), _program(110, 200)) == [(10, 100, 2), (110, 200, 1)]
 
 
-def test_a_find_across_the_edge_of_a_program_takes_it_apart() -> None:
-    assert _claimed([_find(20, 30), _find(90, 110)], _program(10, 100)) == [(20, 30, 1), (90, 110, 1)]
+def test_a_find_that_reaches_beyond_a_program_ends_it() -> None:
+    assert _claimed([_find(90, 110)], _program(10, 100)) == [(10, 90, 0), (90, 110, 1)]
+    finds = [_find(20, 30), _find(90, 110), _find(120, 130)]
+    assert _claimed(finds, _program(10, 100), _program(115, 140)) == [(10, 90, 1), (90, 110, 1), (115, 140, 1)]
+
+
+def test_a_find_that_leaves_little_of_a_program_takes_it_apart() -> None:
+    assert _claimed([_find(20, 30), _find(40, 110)], _program(10, 100)) == [(20, 30, 1), (40, 110, 1)]
     assert _claimed([_find(5, 15), _find(20, 30)], _program(10, 100)) == [(5, 15, 1), (20, 30, 1)]
 
 

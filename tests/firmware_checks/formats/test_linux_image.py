@@ -18,7 +18,8 @@ def _open(data: bytes) -> Opened:
 
 def _image(body: bytes, *, magic: bytes = b"ARM\x64", size: int | None = None, flags: int = 0xA) -> bytes:
     memory = HEADER.size + len(body) if size is None else size
-    return struct.pack("<8s3QI12s8s4sI", bytes(8), 0x8_0000, memory, flags, 2, b"", b"", magic, 0) + body
+    jump = b"\0\0\0\x14"
+    return struct.pack("<8s3QI12s8s4sI", jump, 0x8_0000, memory, flags, 2, b"", b"", magic, 0) + body
 
 
 def pe_header(size: int, *, certificate: tuple[int, int] = (0, 0), magic: int = 0x20B, sections: int = 1) -> bytes:
@@ -82,7 +83,15 @@ def test_a_broken_header_for_efi_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [bytes(100), _image(b"code", size=1 << 30), _image(b"", size=64), _image(b"code")[:50], _image(b"")]
+    "data",
+    [
+        bytes(100),
+        _image(b"code", size=1 << 30),
+        _image(b"", size=64),
+        _image(b"code")[:50],
+        _image(b""),
+        b"MZ" + bytes(6) + _image(b"code")[8:],
+    ],
 )
 def test_what_is_no_kernel_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
