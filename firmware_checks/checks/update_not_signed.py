@@ -15,18 +15,27 @@ SHOWN = 5
 
 
 def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Finding]:
-    regions = list(inventory.regions())
-    unsigned = [r for r in regions if r.facts.get("signed") is False]
-    for region in unsigned:
-        yield check.finding(
-            Severity.HIGH,
-            f"{region.title}: the format has a place for a signature and it is empty",
-            region.span.evidence(0),
-        )
-    programs = [r for r in regions if r.program is not None]
-    if programs and not any("signed" in r.facts for r in regions):
+    layers = [layer for root in inventory.roots for layer in _layers(root)]
+    unsigned: dict[str, list[Region]] = {}
+    for layer in layers:
+        if layer.facts.get("signed") is False:
+            unsigned.setdefault(layer.format, []).append(layer)
+    for alike in unsigned.values():
+        detail = f"{alike[0].title}: the format has a place for a signature and it is empty"
+        others = f" (and so in {len(alike) - 1} more)" if len(alike) > 1 else ""
+        yield check.finding(Severity.HIGH, detail + others, *(r.span.evidence(0) for r in alike[:SHOWN]))
+    programs = [r for r in inventory.regions() if r.program is not None]
+    if programs and not any("signed" in r.facts for r in layers):
         evidence = [r.span.evidence(0) for r in programs[:SHOWN]]
-        yield check.finding(Severity.MEDIUM, _protection(regions), *evidence)
+        yield check.finding(Severity.MEDIUM, _protection(list(inventory.regions())), *evidence)
+
+
+def _layers(region: Region) -> Iterator[Region]:
+    """Yield what wraps the update: below a place for a signature, or inside a program, other questions are asked."""
+    yield region
+    if "signed" not in region.facts and region.program is None:
+        for child in region.children:
+            yield from _layers(child)
 
 
 def _protection(regions: list[Region]) -> str:
