@@ -464,8 +464,8 @@ def stale_documents(python: Path) -> list[str]:
 
 
 def docs() -> int:
-    """Write the reference documents and the index of formats, which are made from the code."""
-    if run([environment("dev"), "-m", "firmware_checks.format_index"]):
+    """Write the reference documents and the indexes, which are made from the code."""
+    if run([environment("dev"), "-m", "firmware_checks.indexes"]):
         return EXIT_FAILED
     shutil.rmtree(REFERENCE_DOCUMENTS, ignore_errors=True)
     REFERENCE_DOCUMENTS.mkdir(parents=True)

@@ -2,7 +2,7 @@
 
 What tells whether a format may stand somewhere - its magics and its place in the order - is kept in an index beside
 this file; a format's module is imported when it is asked to open something. The index is written by
-``python -m firmware_checks.format_index``. A row counts only while the digest of its module is the same: a module
+``python -m firmware_checks.indexes``. A row counts only while the digest of its module is the same: a module
 that is new or was changed is imported at once, so the index can be late but never wrong.
 """
 
@@ -12,18 +12,16 @@ import hashlib
 import importlib
 from importlib import resources
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
 import msgspec
 
 from firmware_checks.format import ImageFormat, Magic, Opened
 from firmware_checks.span import Span
-from toolkit.core.files import write_whole
 from toolkit.core.limits import Limits
 from toolkit.core.registry import discover, third_party
 from toolkit.core.window import Window
 
-__all__ = ["index_text", "load_formats"]
+__all__ = ["INDEX", "index_text", "load_formats"]
 
 PACKAGE = "firmware_checks.formats"
 GROUP = "medharden.formats"
@@ -133,7 +131,3 @@ def _later(row: _Row) -> ImageFormat:
         fallback=row.fallback,
         example=lambda: _now(row.module).example(),
     )
-
-
-if __name__ == "__main__":
-    write_whole(Path(__file__).with_name(INDEX), index_text())

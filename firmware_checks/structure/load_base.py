@@ -72,11 +72,10 @@ def count_votes(
     thin = math.isqrt(pairs // MAXIMUM_PAIRS) + 1
     votes: Counter[int] = Counter()
     for key, found in meant.items():
-        for pointer in found[::thin]:
-            for target in places[key][::thin]:
-                if low <= pointer - target <= high:
-                    votes[pointer - target] += 1
-    return votes
+        fewer = found[::thin]
+        for target in places[key][::thin]:
+            votes.update(map(target.__rsub__, fewer))  # pointer - target, counted without a step in Python
+    return Counter({base: count for base, count in votes.items() if low <= base <= high})
 
 
 def vote_by_text(

@@ -17,7 +17,7 @@ from importlib import resources
 import msgspec
 
 from firmware_checks.structure import thumb
-from firmware_checks.structure.tables import read_rows
+from toolkit.core.toml_rows import read_rows
 from toolkit.report.model import Confidence
 
 __all__ = ["Clues", "Family", "FamilyMatch", "families", "match_family"]

@@ -13,7 +13,7 @@ import msgspec
 
 from firmware_checks.region import Program, Region
 from firmware_checks.span import Span
-from firmware_checks.structure.tables import read_rows
+from toolkit.core.toml_rows import read_rows
 from toolkit.report.model import Fact, RegionKind
 
 __all__ = ["Area", "State", "Word", "areas", "areas_inside", "areas_of", "configuration_region"]

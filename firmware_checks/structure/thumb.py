@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from itertools import compress
 
 __all__ = ["STARTS", "calls", "constants", "function_starts", "is_wide"]
 
@@ -22,7 +23,7 @@ STARTS = re.compile(
 _BL = re.compile(rb"[\xf0-\xf7](?=[\xd0-\xdf\xf0-\xff])")
 _PUSH = re.compile(rb"\xb5")
 _PUSH_WIDE = re.compile(rb"\xe9(?=[\x40-\x5f])")
-_LITERAL_LOAD = re.compile(rb"[\x48-\x4f]")
+_IS_LITERAL_LOAD = bytes(0x48 <= value <= 0x4F for value in range(256))
 _WIDE_LITERAL_LOAD = re.compile(rb"\xf8(?=[\x00-\xef])")
 _MOVW_MOVT = re.compile(rb"[\x40-\x4f][\xf2\xf6]..[\xc0-\xcf][\xf2\xf6]..", re.DOTALL)
 _WIDE = re.compile(rb"[\xe9-\xeb]|(?<![\xf0-\xf7])[\xf8-\xfb]")
@@ -71,7 +72,9 @@ def _word(data: bytes, position: int) -> int:
 def _literal_positions(data: bytes) -> set[int]:
     """Return where the operands of ``ldr rX, [pc, #imm]`` stand: behind the code, within 1 KiB (4 KiB when wide)."""
     low, high = data[0::2], data[1::2]
-    positions = {(2 * m.start() + 4 & ~3) + 4 * low[m.start()] for m in _LITERAL_LOAD.finditer(high)}
+    loads = high.translate(_IS_LITERAL_LOAD)
+    places = compress(range(0, 2 * len(high), 2), loads)
+    positions = {(place + 4 & ~3) + 4 * words for place, words in zip(places, compress(low, loads), strict=True)}
     for match in _WIDE_LITERAL_LOAD.finditer(high):
         index = match.start()
         if low[index] == 0xDF and index + 1 < len(low):  # ldr.w rX, [pc, #+imm12]

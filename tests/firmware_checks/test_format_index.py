@@ -5,15 +5,18 @@ import sys
 from importlib import resources
 
 from firmware_checks.format import ImageFormat
-from firmware_checks.format_index import index_text, load_formats
+from firmware_checks.format_index import load_formats
+from firmware_checks.indexes import index_texts
 from toolkit.core.registry import discover
 
 SAME = ("name", "title", "source", "limits", "magics", "try_order", "whole_file_only", "stands_alone", "fallback")
 
 
-def test_the_index_is_fresh() -> None:
+def test_every_index_is_fresh() -> None:
     """Otherwise run ``python tasks.py docs``."""
-    assert resources.files("firmware_checks").joinpath("format_index.json").read_bytes() == index_text()
+    package = resources.files("firmware_checks")
+    texts = index_texts()
+    assert [path for path, text in texts.items() if package.joinpath(path).read_bytes() != text] == []
 
 
 def test_formats_from_the_index_are_those_in_the_folder() -> None:
