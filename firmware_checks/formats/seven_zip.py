@@ -19,11 +19,13 @@ from firmware_checks.readers.seven_zip_header import (
     HEADER,
     Description,
     File,
+    Folder,
     HeaderBytes,
     Streams,
     read_description,
     read_streams,
 )
+from firmware_checks.readers.seven_zip_stream import FolderStream, lzma_chain
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.layout import U8, U32LE, U64LE, Layout, const, wire
@@ -66,7 +68,7 @@ START = Layout(SevenZipStart, size=32)
 
 @dataclass(slots=True)
 class _Unpacker:
-    """Unpacks folders; the last one is kept, as its files are asked for one after the other."""
+    """Unpacks folders; the last one stays open, as its files are asked for one after the other."""
 
     window: Window
     streams: Streams
@@ -75,33 +77,38 @@ class _Unpacker:
     """Where each packed stream starts."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _number: int = -1
-    _data: bytes = b""
+    _open: FolderStream | bytes = b""
     _error: FormatError | LimitExceeded | None = None
 
     def __post_init__(self) -> None:
         self._starts = tuple(accumulate(self.streams.packed_sizes, initial=START.size + self.streams.position))
 
-    def folder(self, number: int) -> bytes:
-        """Return what folder ``number`` unpacks to."""
+    def read(self, number: int, start: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``start`` on of what folder ``number`` unpacks to."""
         with self._lock:
             if number != self._number:
-                self._number, self._data, self._error = number, b"", None
+                self._number, self._open, self._error = number, b"", None
                 try:
-                    self._data = self._unpack(number)
+                    self._open = self._opened(self.streams.folders[number])
                 except (FormatError, LimitExceeded) as error:
                     self._error = error
             if self._error is not None:
                 raise self._error
-            return self._data
+            if isinstance(self._open, FolderStream):
+                return self._open.read(start, size)
+            return self._open[start : start + size]
 
-    def _unpack(self, number: int) -> bytes:
-        folder, sizes = self.streams.folders[number], self.streams.packed_sizes
-        largest = max(folder.sizes)
-        if largest > self.most_bytes:
-            raise LimitExceeded("entry_bytes", f"is packed in one piece of {largest} bytes, {self.most_bytes} may be")
+    def _opened(self, folder: Folder) -> FolderStream | bytes:
+        sizes = self.streams.packed_sizes
         if folder.first_stream >= len(sizes):
             raise FormatError("has no packed bytes")
         packed = self.window.take(self._starts[folder.first_stream], sizes[folder.first_stream])
+        chain = lzma_chain(folder)
+        if chain is not None:
+            return FolderStream(chain, packed, folder.size, self.most_bytes)
+        largest = max(folder.sizes)
+        if largest > self.most_bytes:
+            raise LimitExceeded("entry_bytes", f"is packed in one piece of {largest} bytes, {self.most_bytes} may be")
         return unpack_folder(folder, packed)
 
 
@@ -119,7 +126,7 @@ class _Content:
         """Return the file; raise ``FormatError`` when its check value is wrong."""
         if self.size > max_bytes:
             raise LimitExceeded("entry_bytes", f"unpacks to more than {max_bytes} bytes")
-        data = self.unpacker.folder(self.folder)[self.start : self.start + self.size]
+        data = self.unpacker.read(self.folder, self.start, self.size)
         computed = zlib.crc32(data)
         if self.crc32 is not None and computed != self.crc32:
             raise FormatError(f"is damaged: its crc32 is {computed:08x}, the archive says {self.crc32:08x}")
@@ -180,7 +187,10 @@ def _described(window: Window, header: memoryview | bytes, limits: Limits) -> De
         streams = read_streams(reader)
         if not streams.folders:
             break
-        header = _Unpacker(window, streams, most_bytes).folder(0)
+        unpacked_bytes = streams.folders[0].size
+        if unpacked_bytes > most_bytes:
+            raise LimitExceeded("entry_bytes", f"its header unpacks to {unpacked_bytes} bytes, {most_bytes} may be")
+        header = _Unpacker(window, streams, most_bytes).read(0, 0, unpacked_bytes)
     raise FormatError("no 7z header stands where it should")
 
 

@@ -16,7 +16,7 @@ from firmware_checks.readers.block_codecs import LzmaProperties
 from firmware_checks.readers.seven_zip_header import Coder, Folder
 from toolkit.core.errors import FormatError
 
-__all__ = ["METHODS", "method_name", "unpack_folder"]
+__all__ = ["FILTERS", "LEAST_HISTORY_BYTES", "METHODS", "method_name", "order_of", "unpack_folder"]
 
 METHODS: Final = {
     "00": "copy", "03": "delta", "04": "x86 (BCJ)", "05": "PowerPC", "06": "IA-64", "07": "ARM", "08": "ARM Thumb",
@@ -47,7 +47,7 @@ def method_name(coder: Coder) -> str:
 def unpack_folder(folder: Folder, packed: memoryview) -> bytes:
     """Return what ``folder`` unpacks to, of as many bytes as it says; raise ``FormatError`` when that cannot be."""
     data: bytes | memoryview = packed
-    for number in _order(folder):
+    for number in order_of(folder):
         coder, size = folder.coders[number], folder.sizes[number]
         name = method_name(coder)
         if name in FILTERS:
@@ -64,7 +64,7 @@ def unpack_folder(folder: Folder, packed: memoryview) -> bytes:
     return bytes(data)
 
 
-def _order(folder: Folder) -> list[int]:
+def order_of(folder: Folder) -> list[int]:
     """Return the steps from the packed stream to the files; each must have one input."""
     if any(coder.inputs != 1 for coder in folder.coders):
         names = " and ".join(method_name(coder) for coder in folder.coders if coder.inputs != 1)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from firmware_checks.format import EntryKind, Opened
 from firmware_checks.formats.seven_zip import FORMAT, HEADER_BYTES, MAGIC
-from firmware_checks.readers.seven_zip_header import MOST_THINGS, HeaderBytes
+from firmware_checks.readers.seven_zip_header import MOST_THINGS, Coder, Folder, HeaderBytes
+from firmware_checks.readers.seven_zip_stream import KEPT_BYTES, STEP_BYTES, FolderStream, lzma_chain
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
@@ -141,7 +142,15 @@ def test_content_that_cannot_be_unpacked_says_why(coder: tuple[str, bytes], reas
 
 
 def test_content_that_is_shorter_or_other_than_said_is_damaged() -> None:
-    for data in (_archive(TEXT, TEXT[:-1], [("00", b"")]), _archive(TEXT, TEXT, [("00", b"")], sums=bytes(4))):
+    coder = [("21", b"\x08")]
+    short = _raw(TEXT[:-1], LZMA2)
+    for data in (
+        _archive(TEXT, TEXT[:-1], [("00", b"")]),
+        _archive(TEXT, TEXT, [("00", b"")], sums=bytes(4)),
+        _archive(TEXT, short, coder),
+        _archive(TEXT, short[:-9], coder),
+        _archive(TEXT, TEXT, [("030101", b"\xe0\0\0\1\0")]),
+    ):
         (entry,) = _open(data).entries
         with pytest.raises(FormatError, match="is damaged"):
             entry.read(1 << 20)
@@ -298,9 +307,37 @@ def test_a_bomb_is_stopped() -> None:
     (entry,) = _open(data).entries
     with pytest.raises(LimitExceeded):
         entry.read((1 << 20) - 1)
-    (entry,) = _open(data, limits=Limits(entry_bytes=1 << 19)).entries
+    packed = bz2.compress(bytes(1 << 20))
+    (entry,) = _open(_archive(bytes(1 << 20), packed, [("040202", b"")]), limits=Limits(entry_bytes=1 << 19)).entries
     with pytest.raises(LimitExceeded, match="in one piece"):
         entry.read(1 << 20)
+    far_back = _archive(bytes(1 << 20), _raw(bytes(1 << 20), LZMA2), [("21", b"\x28")])
+    (entry,) = _open(far_back, limits=Limits(entry_bytes=1 << 19)).entries
+    with pytest.raises(LimitExceeded, match="history of 1048576 bytes"):
+        entry.read(1 << 20)
+
+
+@given(st.lists(st.integers(0, 70_000), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_files_of_a_stream_are_the_same_in_any_order(sizes: list[int], chance: random.Random) -> None:
+    content = chance.randbytes(1 << 10) * (sum(sizes) >> 10) + bytes(sum(sizes) & 0x3FF)
+    folder = Folder(coders=(Coder(b"\x21", b"\x0c", 1, 1),), bonds={}, packed=(0,), sizes=(len(content),))
+    chain = lzma_chain(folder)
+    assert chain is not None
+    stream = FolderStream(chain, memoryview(_raw(content, LZMA2)), len(content), 1 << 28)
+    places = [(sum(sizes[:n]), size) for n, size in enumerate(sizes)]
+    chance.shuffle(places)
+    for start, size in places:
+        assert stream.read(start, size) == content[start : start + size]
+
+
+def test_a_stream_keeps_only_the_last_of_what_was_passed() -> None:
+    content = b"".join(n.to_bytes(4, "little") for n in range(6 << 20))
+    folder = Folder(coders=(Coder(b"\x21", b"\x0c", 1, 1),), bonds={}, packed=(0,), sizes=(len(content),))
+    stream = FolderStream(lzma_chain(folder) or (), memoryview(_raw(content, LZMA2)), len(content), 1 << 28)
+    last = len(content) - 4
+    assert stream.read(last, 4) == content[last:]
+    assert len(stream._kept) <= KEPT_BYTES + STEP_BYTES
+    assert stream.read(0, 4) == content[:4]
 
 
 @pytest.mark.parametrize("data", [MAGIC, MAGIC + bytes(100), b"PK" + bytes(100)])
