@@ -40,6 +40,7 @@ from device_profiles.fields import (
     about,
 )
 from device_profiles.vocabulary import (
+    Approver,
     Authentication,
     Authenticity,
     BlePairing,
@@ -64,11 +65,14 @@ from device_profiles.vocabulary import (
     RegionUse,
     RollbackProtection,
     RootOfTrust,
+    SignaturePolicy,
     SoftwareClass,
     StorageKind,
     SupportStage,
     Therapy,
+    UnknownClock,
     UpdateChannel,
+    UpdateKind,
     UsbClass,
 )
 from toolkit.core.findings import Severity
@@ -100,7 +104,9 @@ __all__ = [
     "Sockets",
     "Statement",
     "Storage",
+    "UpdatableComponent",
     "Update",
+    "UpdatePolicy",
     "Usb",
 ]
 
@@ -383,8 +389,48 @@ class Exemption(_Table, frozen=True, kw_only=True):
     expires: Annotated[Date, about("When it must be looked at again.")]
 
 
+class UpdatableComponent(_Table, frozen=True, kw_only=True):
+    """A part of the device that an update package may change."""
+
+    id: Annotated[Name, about("Short name, the same as in the package, for example main or radio.")]
+    kind: Annotated[UpdateKind | None, about("What it is; left out: firmware.")] = None
+    slots: Annotated[
+        tuple[Name, ...] | None, about("Ids of the memory regions it may be written to; left out: not checked.")
+    ] = None
+    largest: Annotated[Size | None, about("Largest size in bytes, where no memory region says it.")] = None
+    minimum_version: Annotated[Text | None, about("Oldest version that may be installed, for example 1.4.0.")] = None
+    minimum_counter: Annotated[Number | None, about("Lowest security counter that may be installed.")] = None
+
+
+class UpdatePolicy(_Table, frozen=True, kw_only=True):
+    """What an update package must prove before it may reach the device."""
+
+    vendor: Annotated[Text | None, about("Vendor the package must name; left out: the manufacturer.")] = None
+    model: Annotated[Name | None, about("Model the package must name; left out: the id of this profile.")] = None
+    hardware_revisions: Annotated[tuple[Text, ...] | None, about("Hardware revisions you have.")] = None
+    regions: Annotated[tuple[Name, ...] | None, about("Regions your devices are set up for.")] = None
+    approvals: Annotated[
+        tuple[Approver, ...] | None, about("Who must have approved a package; left out: vendor and hospital.")
+    ] = None
+    signatures: Annotated[SignaturePolicy | None, about("Rules for signature algorithms; left out: fips.")] = None
+    algorithms: Annotated[
+        tuple[Name, ...] | None, about("The only signature algorithms that count; left out: what signatures allows.")
+    ] = None
+    components: Annotated[
+        tuple[UpdatableComponent, ...], about("Parts that a package may change; without any, no package fits.")
+    ] = ()
+    unknown_clock: Annotated[
+        UnknownClock | None, about("What happens when nobody knows the time; left out: override.")
+    ] = None
+    override_people: Annotated[
+        Number | None, about("People who must sign to install a package that is not fresh; left out: 2, never fewer.")
+    ] = None
+
+
 class Policy(_Table, frozen=True, kw_only=True):
     """Decisions of the owner; not facts, so they need no evidence."""
+
+    update: Annotated[UpdatePolicy, about("What an update package must prove.")] = UpdatePolicy()
 
     fail_on: Annotated[Severity | None, about("Severity from which a scan fails.")] = None
     exceptions: Annotated[tuple[Exemption, ...], about("Findings accepted for a while.")] = ()

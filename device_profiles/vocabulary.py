@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 __all__ = [
+    "Approver",
     "Authentication",
     "Authenticity",
     "BlePairing",
@@ -29,11 +30,14 @@ __all__ = [
     "RegionUse",
     "RollbackProtection",
     "RootOfTrust",
+    "SignaturePolicy",
     "SoftwareClass",
     "StorageKind",
     "SupportStage",
     "Therapy",
+    "UnknownClock",
     "UpdateChannel",
+    "UpdateKind",
     "UsbClass",
 ]
 
@@ -392,3 +396,37 @@ class PowerControl(enum.StrEnum):
     MANUAL = "manual"
     RELAY = "relay"
     USB_HUB = "usb_hub"
+
+
+class UpdateKind(enum.StrEnum):
+    """What changes the behaviour of a device, and is therefore signed."""
+
+    FIRMWARE = "firmware"
+    DRUG_LIBRARY = "drug_library"
+    CONFIGURATION = "configuration"
+    CALIBRATION = "calibration"
+
+
+class Approver(enum.StrEnum):
+    """Who approves an update package."""
+
+    VENDOR = "vendor"
+    HOSPITAL = "hospital"
+
+
+class SignaturePolicy(enum.StrEnum):
+    """Which signature algorithms count; `signing/policies` has one file for each."""
+
+    LEGACY = "legacy"
+    FIPS = "fips"
+    HYBRID = "hybrid"
+    CNSA2 = "cnsa2"
+
+
+class UnknownClock(enum.StrEnum):
+    """What happens to a package that has not expired as far as can be told, where nobody knows the time."""
+
+    OVERRIDE = "override"
+    """People must sign, as for one that has expired."""
+    ALLOW = "allow"
+    """It is installed, and the log says that its age was not known."""

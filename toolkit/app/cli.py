@@ -15,6 +15,7 @@ from toolkit.core.registry import discover
 
 __all__ = ["main", "medharden"]
 
+EXIT_REFUSED = 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -73,17 +74,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:  # noqa: BLE001  # whatever happens, the user gets one line
         click.echo(f"medharden: {_one_line(_explain(error))}", err=True)
-        return EXIT_ERROR
+        return EXIT_REFUSED if _is_refusal(error) else EXIT_ERROR
     return result if isinstance(result, int) else 0
 
 
 def _explain(error: Exception) -> str:
     """Return what to tell about ``error``; one that is not ours is a defect, whose details are for who mends it."""
     if isinstance(error, MedhardenError):
-        return str(error)
+        return f"refused [{rule}] {error}" if (rule := getattr(error, "rule", "")) else str(error)
     if os.environ.get("MEDHARDEN_DEBUG"):
         traceback.print_exception(error)
     return f"a defect, please report it ({type(error).__name__}: {error}); MEDHARDEN_DEBUG=1 shows where"
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether a verifier said no, which is a result and no error."""
+    from signing.refusal import Refusal
+
+    return isinstance(error, Refusal)
 
 
 def _one_line(message: str) -> str:

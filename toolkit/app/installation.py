@@ -50,11 +50,15 @@ class Diagnosis:
     location: str
     parts: tuple[Part, ...]
     extras: tuple[Extra, ...]
+    search_engine: str
+    """What searches images for components, in words."""
     problems: tuple[str, ...]
 
 
 def diagnose() -> Diagnosis:
     """Look at the Python that runs this and at what is installed in it."""
+    from firmware_checks.patterns.native import engine_in_words
+
     location = Path(__file__).resolve().parents[2]
     ours = next(iter(metadata.distributions(name=DISTRIBUTION)), None)
     parts = tuple(parts_of(ours.requires or [])) if ours else ()
@@ -71,6 +75,7 @@ def diagnose() -> Diagnosis:
         location=str(location),
         parts=parts,
         extras=extras_of(parts),
+        search_engine=engine_in_words(),
         problems=tuple(problems),
     )
 
@@ -80,6 +85,7 @@ def lines(found: Diagnosis) -> Iterator[str]:
     yield f"medharden {found.medharden} in {found.location}"
     yield f"Python {found.python} on {found.platform}"
     yield "uses " + ", ".join(f"{p.name} {p.version}" for p in found.parts if p.version)
+    yield f"searches images with {found.search_engine}"
     for extra in found.extras:
         state = f"missing {', '.join(extra.missing)}: install medharden[{extra.name}]" if extra.missing else "installed"
         yield f"optional part {extra.name} ({extra.unlocks}): {state}"

@@ -22,6 +22,7 @@ def pages() -> dict[str, str]:
     """Return file name -> Markdown text of every reference page."""
     return {
         "architectures.md": _architectures(),
+        "attack-cases.md": _attack_cases(),
         "checks.md": _checks(),
         "command-line.md": _command_line(),
         "components.md": _components(),
@@ -51,6 +52,19 @@ def _architectures() -> str:
         "Processor architectures told from raw bytes",
         "One file each in `firmware_checks/architectures/`.",
         _table(("name", "what it is"), ((f"`{a.name}`", a.title) for a in known.values())),
+    )
+
+
+def _attack_cases() -> str:
+    from signing.attacks.suite import suites
+    from toolkit.app.attack_page import attack_rows
+
+    heads = ("case", "attack", "what is done", "stopped by")
+    body = "\n\n".join(f"## {suite.title}\n\n{_table(heads, attack_rows(suite))}" for suite in suites())
+    return _page(
+        "Attacks on updates, and what stops them",
+        "One file each in `signing/attacks/`. Every attack was carried out while this page was written.",
+        body,
     )
 
 

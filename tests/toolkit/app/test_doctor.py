@@ -124,9 +124,11 @@ def test_what_is_wrong_and_what_an_optional_part_lacks_is_said() -> None:
         location="/x",
         parts=(Part(name="lief", version="1.0", extra=None), Part(name="pyusb", version=None, extra="hil")),
         extras=(Extra(name="hil", unlocks="bench tests", missing=("pyusb",)),),
+        search_engine="Hyperscan 1.0",
         problems=("something",),
     )
     text = list(lines(found))
+    assert "searches images with Hyperscan 1.0" in text
     assert "uses lief 1.0" in text
     assert "optional part hil (bench tests): missing pyusb: install medharden[hil]" in text
     assert text[-1] == "wrong: something"

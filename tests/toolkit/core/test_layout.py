@@ -46,3 +46,32 @@ def test_a_short_record_is_truncated() -> None:
 def test_a_wrong_declared_size_fails_at_import() -> None:
     with pytest.raises(TypeError, match="declared as 15 bytes and takes 16"):
         Layout(Sample, size=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """Numbers and bytes alone, which are read another way."""
+
+    magic: bytes = wire(const(b"MD"))
+    version: int = wire(const(3, U32LE))
+    size_bytes: int = wire(U32LE)
+    kind: int = wire(U8)
+    rest: bytes = wire(raw(3))
+
+
+PLAIN = Layout(Plain, size=14)
+
+
+@given(st.binary(min_size=14, max_size=14), st.booleans())
+def test_plain_records_are_read_as_construct_reads_them(data: bytes, whole: bool) -> None:
+    data = b"MD" + (3).to_bytes(4, "little") + data[6:] if whole else data
+    slow = Layout(Plain, size=14)
+    slow._quick = None
+    assert PLAIN._quick is not None
+    outcomes: list[object] = []
+    for layout in (PLAIN, slow):
+        try:
+            outcomes.append(layout.read(Window.of(b"before" + data), 6))
+        except FormatError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.core.errors import RuleError
-from toolkit.core.registry import discover
+from toolkit.core.registry import discover, third_party
 
 
 @pytest.fixture
@@ -54,3 +54,31 @@ def test_third_parties_add_things_by_entry_point(folder: Path, tmp_path: Path) -
     (folder / "outside.py").unlink()
     found = discover(folder.name, attribute="THING", kind=complex, group="medharden.test_things")
     assert list(found) == ["theirs"]
+
+
+@pytest.mark.parametrize("kind", ["archive", "finder"])
+def test_third_parties_are_asked_where_a_glance_does_not_tell(kind: str, tmp_path: Path) -> None:
+    class Finder:
+        """Finds neither modules nor distributions."""
+
+        @staticmethod
+        def find_spec(*_args: object) -> None:
+            return None
+
+        @staticmethod
+        def find_distributions(_context: object) -> tuple[()]:
+            return ()
+
+    archive = tmp_path / "modules.zip"
+    archive.write_bytes(b"PK\5\6" + bytes(18))
+    places: list[object] = sys.path if kind == "archive" else sys.meta_path  # type: ignore[assignment]
+    place: object = str(archive) if kind == "archive" else Finder
+    places.append(place)
+    try:
+        assert third_party("medharden.nobody", complex) == {}
+    finally:
+        places.remove(place)
+
+
+def test_where_nobody_adds_anything_nothing_is_found() -> None:
+    assert third_party("medharden.nobody", complex) == {}

@@ -49,6 +49,8 @@ def test_a_component_says_how_sure_it_is_and_where_it_shows(sample_report: Repor
     assert {identity["field"]: identity["confidence"] for identity in tls["evidence"]["identity"]} == {
         "name": 1.0,
         "version": 1.0,
+        "purl": 1.0,
+        "cpe": 1.0,
     }
     assert [(o["location"], o["offset"], o["additionalContext"]) for o in tls["evidence"]["occurrences"]] == [
         ("pump-update-4.2.zip!main/pump-main.hex", 640_112, "address 0x8032200"),

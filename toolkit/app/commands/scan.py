@@ -119,8 +119,9 @@ def _results(images: Sequence[Path], device: DeviceProfile | None, jobs: int) ->
 
 def _scanner(device: DeviceProfile | None) -> Callable[[Path, Progress], Report | MedhardenError]:
     from firmware_checks.scan import Scanner
+    from toolkit.app.user_cache import user_cache
 
-    scanner = Scanner(profile=device)
+    scanner = Scanner(profile=device, kept=user_cache())
 
     def scan(path: Path, on_progress: Progress) -> Report | MedhardenError:
         try:

@@ -1,0 +1,1 @@
+"""Signature algorithms, one family a file; found by folder."""

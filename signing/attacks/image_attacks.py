@@ -1,0 +1,145 @@
+"""What is tried on signed images of every format alike, and what cannot be tried on an image alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from signing.attacks.image_lab import LAB, GoodImage, root_certificate
+from signing.attacks.suite import CASES, Attack, Suite
+
+__all__ = ["attack", "changed", "expecting", "image_suite"]
+
+ROLES, TIME, RUNTIME = (
+    "an image names no roles; the package around it does",
+    "an image has no date of expiry; the package around it has",
+    "of the installer, not of the format",
+)
+ALGORITHM: Final = "not offered by this format, or the same for all: `tests/signing/test_algorithms.py`"
+TESTS: Final = {
+    2: "one signature is one place here: see 1",
+    15: ALGORITHM,
+    52: "`tests/signing/test_strict_readers.py`",
+    53: "nothing is unpacked; the size is limited before anything is read",
+    57: "an image is read whole before it is verified",
+    62: "sizes are not cut to 32 bits: whole files are hashed",
+    64: "`tests/signing/test_attacks.py`",
+    65: RUNTIME,
+    66: "`tests/signing/test_attacks.py`",
+    68: "`tests/signing/test_image_command.py`",
+}
+
+
+def _elsewhere() -> Mapping[int, str]:
+    found = dict.fromkeys(range(7, 19), ALGORITHM)
+    found |= dict.fromkeys(range(19, 31), ROLES)
+    found |= dict.fromkeys(range(31, 41), TIME)
+    found |= dict.fromkeys(range(41, 46), "the format does not say what it is for; the package around it does")
+    found |= dict.fromkeys(range(46, 56), "the format has nothing of the kind")
+    found |= dict.fromkeys(range(56, 69), RUNTIME)
+    return MappingProxyType(found | TESTS)
+
+
+Change = Callable[[GoodImage], GoodImage]
+
+
+def attack(case: int, what: str, rules: str, change: Change) -> Attack[GoodImage]:
+    """Return an attack that hands a changed image to the verifier; ``rules`` are separated by blanks."""
+    return Attack(case, what, frozenset(rules.split()), lambda good: change(good).verify())
+
+
+def changed(data: bytes, place: int, new: bytes) -> bytes:
+    """Return ``data`` with other bytes at ``place``, which counts from the end when negative."""
+    start = place % len(data)
+    return data[:start] + new + data[start + len(new) :]
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    """Return ``data`` with one bit changed."""
+    return changed(data, place, bytes((data[place] ^ 1,)))
+
+
+def expecting(good: GoodImage, **what: Any) -> GoodImage:
+    """Return the image for a device that expects something else."""
+    return good.having(trust=replace(good.trust, expectation=replace(good.trust.expectation, **what)))
+
+
+def _strangers(good: GoodImage) -> GoodImage:
+    """Return the image with the trust of somebody else, who has keys of the same kinds."""
+    keys = tuple(LAB.signer(key.name, 99).public for key in good.trust.keys)
+    numbers = {
+        new.key_id: good.trust.key_numbers.get(old.key_id, b"") for old, new in zip(good.trust.keys, keys, strict=True)
+    }
+    certificates = tuple(root_certificate(7) for _root in good.trust.certificates)
+    numbers = {key_id: number for key_id, number in numbers.items() if number}
+    trust = replace(good.trust, keys=keys, key_numbers=numbers, certificates=certificates)
+    return good.having(trust=trust)
+
+
+def _common(signature_at: int) -> tuple[Attack[GoodImage], ...]:
+    def in_signature(good: GoodImage, change: Callable[[bytes], bytes]) -> GoodImage:
+        return (
+            good.having(signature=change(good.signature)) if good.signature else good.having(image=change(good.image))
+        )
+
+    signature_rules = "signature.invalid signature.unknown-key signature.malformed signature.malleable"
+    any_rules = (
+        f"{signature_rules} signature.size signature.missing image.unreadable tlv.overlap mcuboot.trailing "
+        "mcuboot.tlv-area cbor.truncated cbor.trailing esp.signature-sector esp.block fdt.structure fit.trailing "
+        "cpio.trailing cpio.header rauc.signature-size der.length der.structure suit.structure cms.digest"
+    )
+    message_rules = f"{signature_rules} mcuboot.hash suit.digest esp.digest fit.hash cms.digest cpio.checksum"
+    return (
+        attack(3, "signed by a stranger", f"{signature_rules} certificate.chain", _strangers),
+        attack(
+            4,
+            "one bit of the signature changed",
+            f"{signature_rules} esp.block cpio.checksum",
+            lambda good: in_signature(good, lambda data: flipped(data, signature_at)),
+        ),
+        attack(5, "last byte missing", any_rules, lambda good: in_signature(good, lambda data: data[:-2])),
+        attack(5, "one byte more", any_rules, lambda good: in_signature(good, lambda data: data + b"A")),
+        attack(
+            6,
+            "one bit of the program or its description changed",
+            message_rules,
+            lambda good: good.having(image=flipped(good.image, good.covered)),
+        ),
+        attack(48, "a byte behind the image", any_rules, lambda good: good.having(image=good.image + b"A")),
+        attack(49, "half of the image", any_rules, lambda good: good.having(image=good.image[: len(good.image) // 2])),
+        attack(
+            60,
+            "a beginning, and then bytes that mean nothing",
+            f"{any_rules} fdt.header fdt.depth mcuboot.header mcuboot.flags cbor.indefinite cbor.tag cms.structure",
+            lambda good: good.having(image=good.image[:24] + bytes(range(256)) * 16),
+        ),
+        attack(
+            67,
+            "no key and no certificate to trust",
+            "trust.no-key",
+            lambda good: good.having(trust=replace(good.trust, keys=(), certificates=())),
+        ),
+    )
+
+
+def image_suite(
+    name: str,
+    title: str,
+    make: Callable[[], GoodImage],
+    *own: Attack[GoodImage],
+    signature_at: int,
+    reasons: Mapping[int, str] | None = None,
+) -> Suite[GoodImage]:
+    """Return the suite of a format: the attacks that all formats share, and its own."""
+
+    def bench(folder: Path) -> GoodImage:
+        del folder  # images are made in memory
+        return make()
+
+    attacks = tuple(sorted((*_common(signature_at), *own), key=lambda one: one.case))
+    tried = {one.case for one in attacks}
+    told = {**_elsewhere(), **(reasons or {})}
+    return Suite(name, title, bench, attacks, {case: told[case] for case in CASES if case not in tried})

@@ -1,0 +1,1 @@
+"""Formats of signed images, one a file; found by folder."""

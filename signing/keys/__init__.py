@@ -1,0 +1,1 @@
+"""Kinds of places where private keys live, one a file; found by folder."""

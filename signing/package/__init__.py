@@ -1,0 +1,1 @@
+"""Update packages: one file with everything an update needs to be believed."""
