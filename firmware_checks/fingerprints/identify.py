@@ -1,0 +1,56 @@
+"""Names the libraries in a Cortex-M program, where no text is left that would."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import xxhash
+
+from firmware_checks.fingerprints.components import FoundComponent, recognise
+from firmware_checks.fingerprints.functions import Code, Function, find_functions
+from firmware_checks.fingerprints.matching import Index
+from firmware_checks.fingerprints.pack_writer import HEAD_BYTES
+from firmware_checks.fingerprints.shipped import shipped_packs
+from firmware_checks.region import Program
+from firmware_checks.span import Span
+from toolkit.core.limits import Budget
+
+__all__ = ["components_in", "examine"]
+
+ASSUMED_BASE = 0x0800_0000
+"""Where the load address is not known: calls are relative; only texts and tables are not found then."""
+
+
+def examine(span: Span, program: Program, budget: Budget) -> list[FoundComponent]:
+    """Return the libraries in the Cortex-M program whose bytes are ``span``."""
+    base = span.address if program.load_address is None else program.load_address
+    if base is None or base % 4:
+        base = ASSUMED_BASE
+    entries = [] if program.entry_address is None else [program.entry_address]
+    code = Code(view=span.window.view, base=base)
+    functions = list(find_functions(code, entries, most=budget.limits.functions - budget.functions))
+    budget.spend_functions(len(functions), span.path)
+    return components_in(code, Index(shipped_packs()), functions)
+
+
+def components_in(code: Code, index: Index, functions: Sequence[Function]) -> list[FoundComponent]:
+    """Return the libraries that ``functions`` of ``code`` belong to."""
+    return recognise(index, functions, _tables(code, index, functions))
+
+
+def _tables(code: Code, index: Index, functions: Iterable[Function]) -> Mapping[str, int]:
+    """Return how many constant tables that only one component has the functions refer to, by component."""
+    heads: dict[int, set[tuple[int, int]]] = defaultdict(set)
+    owners: dict[int, set[str]] = defaultdict(set)
+    for pack in index.packs:
+        for head, whole, size, name in pack.tables():
+            heads[head].add((whole, size))
+            owners[whole].add(pack.meta.components[pack.component_of(name)].name)
+    seen: dict[str, set[int]] = defaultdict(set)
+    for address in {pointer for function in functions for pointer in function.pointers}:
+        start = address - code.base
+        for whole, size in heads.get(xxhash.xxh64_intdigest(code.view[start : start + HEAD_BYTES]), ()):
+            if len(owners[whole]) == 1 and xxhash.xxh64_intdigest(code.view[start : start + size]) == whole:
+                seen[next(iter(owners[whole]))].add(whole)
+    return {component: len(wholes) for component, wholes in seen.items()}

@@ -1,0 +1,49 @@
+"""The signature packs at hand: ours, those of installed third parties, and files that a user names."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from firmware_checks.fingerprints.pack import Pack, read_pack
+from toolkit.core.errors import InputError
+from toolkit.core.window import Window
+
+__all__ = ["GROUP", "SUFFIX", "load_pack", "shipped_packs"]
+
+GROUP = "medharden.fingerprints"
+"""Entry points that name packages with signature packs in them."""
+SUFFIX = ".mdsig"
+
+
+@cache
+def shipped_packs() -> Sequence[Pack]:
+    """Return our packs and those of installed third parties."""
+    return tuple(load_pack(path) for path in _files())
+
+
+def load_pack(path: Path) -> Pack:
+    """Return the pack in the file at ``path``, which stays mapped as long as the pack is used."""
+    try:
+        with path.open("rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # ValueError: the file is empty
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read: {reason}") from error
+    return read_pack(Window.of(data), path.name)
+
+
+def _files() -> Iterator[Path]:
+    from importlib.metadata import entry_points  # 30 ms that only a scan need pay
+
+    folders: list[Traversable] = [resources.files("firmware_checks.fingerprints") / "packs"]
+    folders += [resources.files(entry.load()) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
+    for folder in folders:
+        with suppress(FileNotFoundError):
+            files = [f for f in folder.iterdir() if f.name.endswith(SUFFIX)]
+            yield from (Path(str(f)) for f in sorted(files, key=lambda f: f.name))
