@@ -50,7 +50,7 @@ SYSTEM_PACKAGES = ROOT / "system-packages.txt"
 REFERENCE_DOCUMENTS = ROOT / "docs" / "reference"
 DEMO_FOLDER = ROOT / "medharden-demo"
 ROOMS = ("toolkit", "device_profiles", "firmware_checks", "signing", "hil")
-BENCHMARKS = ("fetch_images", "identify", "speed", "bad_input", "fuzz")
+BENCHMARKS = ("fetch_images", "identify", "speed", "patterns", "updates", "bad_input", "fuzz")
 LEVELS = ("runtime", "dev")
 """What the environment holds: what medharden needs to run, or also what its tests and checks need."""
 
@@ -478,7 +478,7 @@ def build() -> int:
 
 
 def bench(*names: str) -> int:
-    """Run the benchmarks, or just those named: fetch_images, identify, speed, bad_input, fuzz."""
+    """Run the benchmarks, or just those named."""
     unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:
         raise TaskError(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")

@@ -25,7 +25,18 @@ IMAGES = tuple(f"squashfs {compressor}" for compressor in SQUASHFS if compressor
 def unpacked(unblob: str, image: Path, wanted: dict[str, str]) -> tuple[int, float]:
     """Return how many files ``unblob`` gets right, and processor seconds, those of its programs included."""
     target = image.with_suffix(".out")
-    measure = [sys.executable, "-c", MEASURE, str(image.with_suffix(".log")), unblob, "-e", str(target), str(image)]
+    measure = [
+        sys.executable,
+        "-c",
+        MEASURE,
+        str(image.with_suffix(".log")),
+        unblob,
+        "--log",
+        str(image.with_suffix(".text")),
+        "-e",
+        str(target),
+        str(image),
+    ]
     done = subprocess.run(measure, capture_output=True, text=True, check=True)
     seconds = float(done.stdout.split()[0])
     tree = next(target.glob("*_extract"))

@@ -15,14 +15,22 @@ from firmware_checks.span import Span
 from toolkit.core.findings import Evidence
 from toolkit.report.model import Component, Confidence
 
-__all__ = ["components_from_regions", "merge_components", "name_components"]
+__all__ = [
+    "bounded_evidence",
+    "component_of",
+    "components_from_regions",
+    "merge_components",
+    "name_components",
+    "release_of",
+]
 
 SIGNS_FOR_MEDIUM = 2
 """One text could be there by chance or as a quotation; two different ones of the same component hardly are."""
 
 _RELEASE = re.compile(
-    r"(?P<number>\d+(?:\.\d+)*(?:(?!rc|alpha|beta|pre|dev)[a-z]{1,2}\d*)?)"
-    r"(?:[-._~]?(?P<update>(?:rc|alpha|beta|preview|pre)[-.]?\d{0,3}|devel|dev))?(?=$|[-+_~ ]|\.[a-wyz])",
+    r"(?P<number>\d+(?:\.(?!(?:19|20)\d{6}(?!\d))\d+)*(?:(?!rc|alpha|beta|pre|dev)[a-z]{1,2}\d*)?)"
+    r"(?:[-._~]?(?P<update>(?:rc|alpha|beta|preview|pre)[-.]?\d{0,3}|devel|dev))?"
+    r"(?=$|[-+_~ ]|\.[a-wyz]|\.(?:19|20)\d{6}(?!\d))",
     re.IGNORECASE,
 )
 """The release in a version; what follows is what a build adds: ``git describe``, a packager's revision, an own name."""
@@ -57,14 +65,14 @@ def name_components(hits: Iterable[tuple[Span, Hit]], rules: Sequence[ComponentR
 
 def _named(rule: ComponentRule, seen: _Seen) -> Iterator[Component]:
     for version, places in seen.versions.items():
-        yield _component(rule, version, Confidence.HIGH, _evidence(places))
+        yield component_of(rule, version, Confidence.HIGH, _evidence(places))
     known = {span.path for places in seen.versions.values() for span, _ in places}
     for path, signs in seen.signs.items():
         if path not in known and len(signs) >= rule.minimum_signs:
             confidence = Confidence.MEDIUM if len(signs) >= SIGNS_FOR_MEDIUM else Confidence.LOW
             first_of_each = [places[0] for places in signs.values()]
             others = [place for places in signs.values() for place in places[1:]]
-            yield _component(rule, None, confidence, _evidence([*first_of_each, *others]))
+            yield component_of(rule, None, confidence, _evidence([*first_of_each, *others]))
 
 
 def components_from_regions(regions: Iterable[Region], rules: Sequence[ComponentRule]) -> tuple[Component, ...]:
@@ -83,7 +91,7 @@ def _from_facts(rule: ComponentRule, source: FactSource, region: Region) -> Comp
     version = rule.spelled(found["version"]) if found else None
     evidence = msgspec.structs.replace(region.span.evidence(0), excerpt=f"{source.version} = {fact}")
     confidence = Confidence.CERTAIN if version else Confidence.HIGH
-    return _component(rule, version, confidence, (evidence,), str(variant))
+    return component_of(rule, version, confidence, (evidence,), str(variant))
 
 
 def merge_components(components: Iterable[Component]) -> tuple[Component, ...]:
@@ -107,17 +115,24 @@ def _joined(one: Component, other: Component) -> Component:
     return msgspec.structs.replace(
         one,
         confidence=max(one.confidence, other.confidence, key=ranks.index),
-        evidence=_bounded([*one.evidence, *other.evidence]),
+        evidence=bounded_evidence([*one.evidence, *other.evidence]),
     )
 
 
-def _component(
+def release_of(version: str) -> str | None:
+    """Return the release that ``version``, as a build names itself, was made from; None where that is the same."""
+    release = _RELEASE.match(version)
+    return release.group() if release and release.group() != version else None
+
+
+def component_of(
     rule: ComponentRule,
     version: str | None,
     confidence: Confidence,
     evidence: tuple[Evidence, ...],
     variant: str = "",
 ) -> Component:
+    """Return the component of ``rule`` in a version."""
     release = None if version is None else _RELEASE.match(version)
     cpe = rule.cpe_of(release["number"], release["update"] or "*") if release else rule.cpe_of(version)
     return Component(
@@ -125,7 +140,7 @@ def _component(
         title=rule.title.replace("{variant}", variant),
         category=rule.category,
         version=version,
-        version_candidates=(release.group(),) if release and release.group() != version else (),
+        version_candidates=tuple(filter(None, (release_of(version or ""),))),
         purl=rule.purl_of(version, variant),
         cpe=cpe,
         confidence=confidence,
@@ -134,11 +149,11 @@ def _component(
 
 
 def _evidence(places: Iterable[tuple[Span, Hit]]) -> tuple[Evidence, ...]:
-    return _bounded(span.evidence(hit.start, size=hit.end - hit.start) for span, hit in places)
+    return bounded_evidence(span.evidence(hit.start, size=hit.end - hit.start) for span, hit in places)
 
 
-def _bounded(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Return the first few, each place once."""
+def bounded_evidence(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Return the first few of ``evidence``, each place once."""
     places: dict[tuple[str, int | None], Evidence] = {}
     for one in evidence:
         places.setdefault((one.path, one.offset), one)

@@ -34,6 +34,7 @@ __all__ = [
     "Spelling",
     "decode_rule",
     "load_rules",
+    "remember_patterns",
     "rules_digest",
 ]
 
@@ -85,6 +86,8 @@ class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What an image holds and what must be read from it; each character of ``text`` is one byte (Latin-1)."""
 
     text: str = ""
+    file: str = ""
+    """Base name of the file that holds the text, where that matters: for ``own_versions``."""
     facts: dict[str, str] = {}
     version: str | None = None
     """None: the component is named, its version is not known."""
@@ -111,6 +114,16 @@ class ComponentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     minimum_signs: int = 1
     """So many different signs must stand in one file."""
     facts: tuple[FactSource, ...] = ()
+    aliases: tuple[str, ...] = ()
+    """Other names, lower case, as texts and package databases write them."""
+    sonames: tuple[str, ...] = ()
+    """Shared libraries that are the component: file names up to ``.so``; one ``*`` may stand at the end."""
+    files: tuple[str, ...] = ()
+    """Programs and modules that are the component, by base name; one ``*`` may stand at the end."""
+    own_versions: tuple[str, ...] = ()
+    """Like ``versions``, but searched only in the component's own files, so they may be short."""
+    file_version: bool = False
+    """Whether the numbers in the library's file name are the release; most count revisions of the interface."""
     spelling: Spelling | None = None
     beside: tuple[str, ...] = ()
     """Other components that rightly show in the same examples."""
@@ -121,6 +134,17 @@ class ComponentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def patterns(self) -> tuple[Pattern, ...]:
         """The patterns of versions and signs, owned by the rule's name."""
         return tuple(_pattern(self.name, expression) for expression in (*self.versions, *self.signs))
+
+    @property
+    def own_patterns(self) -> tuple[re.Pattern[bytes], ...]:
+        """The compiled ``own_versions``."""
+        return tuple(_own_pattern(expression) for expression in self.own_versions)
+
+    def owns(self, file_name: str) -> bool:
+        """Tell whether a program or library of this base name is the component."""
+        stem, is_library, _ = file_name.partition(".so")
+        wanted = self.sonames if is_library else (self.name, *self.files)
+        return any(_fits(stem if is_library else file_name, name) for name in wanted)
 
     def spelled(self, found: str) -> str:
         """Return the version ``found`` in the image as the makers of the component write it."""
@@ -148,13 +172,32 @@ class ComponentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return ":".join(fields)
 
 
+def _fits(file_name: str, wanted: str) -> bool:
+    return file_name.startswith(wanted[:-1]) if wanted.endswith("*") else file_name == wanted
+
+
 def _cpe_value(text: str) -> str:
     return re.sub(r"([^\w.-])", r"\\\1", text.lower(), flags=re.ASCII)
 
 
 @cache
+def _own_pattern(expression: str) -> re.Pattern[bytes]:
+    return re.compile(expression.encode("latin-1"))
+
+
+_patterns: dict[tuple[str, bytes], Pattern] = {}
+
+
 def _pattern(owner: str, expression: str) -> Pattern:
-    return Pattern.of(owner, expression.encode("latin-1"), enough=EVIDENCE_PER_COMPONENT)
+    source = expression.encode("latin-1")
+    if (owner, source) not in _patterns:
+        _patterns[owner, source] = Pattern.of(owner, source, enough=EVIDENCE_PER_COMPONENT)
+    return _patterns[owner, source]
+
+
+def remember_patterns(patterns: Iterable[Pattern]) -> None:
+    """Take ``patterns`` of rules, made earlier, as they are; making one again takes as long as decoding a rule."""
+    _patterns.update({(pattern.owner, pattern.source): pattern for pattern in patterns})
 
 
 def decode_rule(where: str, data: bytes) -> ComponentRule:
@@ -173,8 +216,9 @@ def _problems(rule: ComponentRule, where: str) -> Iterator[str]:
     """Yield what is wrong with ``rule``, each with the name of its field."""
     if where.rpartition("/")[2] != f"{rule.name}.toml":
         yield f"name: {rule.name!r} is not the name of the file"
-    if not (rule.versions or rule.signs or rule.facts):
-        yield "versions: no versions, no signs, no facts: nothing would ever show it"
+    own_files = rule.own_versions or rule.sonames or rule.files or any(example.file for example in rule.example)
+    if not (rule.versions or rule.signs or rule.facts or own_files):
+        yield "versions: no versions, no signs, no facts, no files: nothing would ever show it"
     if not rule.example:
         yield "example: at least one is needed"
     if not rule.not_example and (rule.versions or rule.signs):
@@ -186,6 +230,7 @@ def _problems(rule: ComponentRule, where: str) -> Iterator[str]:
     if rule.cpe is not None and not _is_cpe_template(rule.cpe):
         yield "cpe: is not cpe:2.3 with 13 fields and {version} in the sixth"
     yield from _pattern_problems(rule)
+    yield from _own_problems(rule)
 
 
 def _is_cpe_template(cpe: str) -> bool:
@@ -203,6 +248,21 @@ def _pattern_problems(rule: ComponentRule) -> Iterator[str]:
                 continue
             if (_VERSION_GROUP in pattern.source) != (field == "versions"):
                 yield f"{field}[{index}]: versions have a group named version, signs have none"
+
+
+def _own_problems(rule: ComponentRule) -> Iterator[str]:
+    for index, expression in enumerate(rule.own_versions):
+        try:
+            pattern = _own_pattern(expression)
+        except (re.error, UnicodeEncodeError) as error:
+            yield f"own_versions[{index}]: {error}"
+            continue
+        if "version" not in pattern.groupindex:
+            yield f"own_versions[{index}]: has no group named version"
+    for field in ("sonames", "files", "aliases"):
+        for name in getattr(rule, field):
+            if not name.rstrip("*") or "*" in name[:-1] or "/" in name:
+                yield f"{field}: {name!r} is no base name with at most one * at its end"
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware_checks.format import Entry
 from firmware_checks.recognise import Found
@@ -14,8 +15,7 @@ from toolkit.core.limits import MIB, Budget
 __all__ = ["EntryReading", "Grant"]
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """Leave to unpack an entry to ``most_bytes``; ``reserved_bytes`` are counted as unpacked until it is settled."""
 
     most_bytes: int

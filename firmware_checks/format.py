@@ -21,7 +21,8 @@ __all__ = ["Entry", "EntryKind", "ImageFormat", "Magic", "Memory", "Opened", "Pa
 class Magic:
     """A byte pattern that shows where a format may start: the format begins ``offset`` bytes before the match.
 
-    ``expression`` is a regular expression over bytes; ``anchor`` a literal in it (its leading literal when None).
+    ``expression`` is a regular expression over bytes; ``anchor`` a literal in it (its leading literal when None). A
+    negative ``offset`` counts from the end of a complete file; only formats tried on nothing else may have one.
     """
 
     expression: bytes
@@ -161,11 +162,16 @@ class ImageFormat:
     try_order: int = 0
     """Among formats that could start at the same byte, the lower is tried first: the special before the general."""
     whole_file_only: bool = False
-    """Only tried on a complete file: the format is told by its end or by its text, not by a magic at its start."""
+    """Only tried on a complete file: the format is told by its end or by its text, or its magic says too little.
+
+    Where it has magics, one of them must stand there all the same.
+    """
     stands_alone: bool = False
     """Runs by itself: in flash it stands beside other programs; anything else found in a program is embedded in it."""
     closed: Callable[[Window], bool] | None = None
     """Tells from its first bytes, quickly, that a file holds nothing with a name; a listing then passes it over."""
+    possible: Callable[[Window], bool] | None = None
+    """Where there are no magics: tells quickly whether a complete file is worth opening. None: every file is."""
     fallback: bool = False
     """Tried only on stretches that no other format claimed, and must fit all of them."""
     example: Callable[[], bytes]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -48,6 +49,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
     stands_alone: bool
     fallback: bool
     tells_closed: bool
+    tells_possible: bool
 
 
 def load_formats() -> dict[str, ImageFormat]:
@@ -85,6 +87,7 @@ def _row(file: Traversable, image_format: ImageFormat) -> _Row:
         stands_alone=image_format.stands_alone,
         fallback=image_format.fallback,
         tells_closed=image_format.closed is not None,
+        tells_possible=image_format.possible is not None,
     )
 
 
@@ -102,6 +105,7 @@ def _digest(file: Traversable) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@cache
 def _now(module: str) -> ImageFormat:
     image_format: ImageFormat = importlib.import_module(f"{PACKAGE}.{module}").FORMAT
     return image_format
@@ -117,6 +121,10 @@ def _later(row: _Row) -> ImageFormat:
         tell = _now(row.module).closed
         return tell is not None and tell(window)
 
+    def possible(window: Window) -> bool:
+        tell = _now(row.module).possible
+        return tell is None or tell(window)
+
     return ImageFormat(
         name=row.name,
         title=row.title,
@@ -128,6 +136,7 @@ def _later(row: _Row) -> ImageFormat:
         whole_file_only=row.whole_file_only,
         stands_alone=row.stands_alone,
         closed=closed if row.tells_closed else None,
+        possible=possible if row.tells_possible else None,
         fallback=row.fallback,
         example=lambda: _now(row.module).example(),
     )

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from firmware_checks.entry_reading import EntryReading
 from firmware_checks.format import Entry, EntryKind, ImageFormat
+from firmware_checks.glance import Glance, Inside
 from firmware_checks.patterns import PatternSet
-from firmware_checks.read_ahead import Read, ReadAhead
+from firmware_checks.read_ahead import Look, Read, ReadAhead
 from firmware_checks.recognise import Found, Recogniser
 from firmware_checks.span import Span
 from firmware_checks.unread import UnreadList
@@ -19,12 +21,8 @@ from toolkit.core.window import Window
 
 __all__ = ["Listing", "Row"]
 
-MOST_TEXT_BYTES = 16 << 20
-TEXT_HEAD_BYTES = 512
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """One entry of a container, or a container that was found inside other bytes: then ``entry`` is None."""
 
     image: str
@@ -75,7 +73,7 @@ class Listing:
     formats: Mapping[str, ImageFormat]
     budget: Budget
     jobs: int = 2
-    """Threads that read."""
+    """Threads that read; with one, all is done in the thread that asks for rows."""
     with_digests: bool = False
     is_wanted: Callable[[str], bool] = _never
     """Whether the content of this path is asked for."""
@@ -86,7 +84,7 @@ class Listing:
     unread: UnreadList = field(init=False)
     _recogniser: Recogniser = field(init=False)
     _reading: EntryReading = field(init=False)
-    _patterns: PatternSet = field(init=False)
+    _glance: Glance = field(init=False)
     _image: str = ""
     _entered: dict[str, str] = field(default_factory=dict)
     """By digest: where a content was looked into first."""
@@ -95,20 +93,21 @@ class Listing:
         self.unread = UnreadList(self.budget.limits.unread)
         self._recogniser = Recogniser(self.formats, self.budget, self.unread)
         self._reading = EntryReading(self.budget, self.unread)
-        self._patterns = PatternSet(list(self._recogniser.patterns))
+        self._glance = Glance(self._recogniser, PatternSet(list(self._recogniser.patterns)))
 
     def rows(self, span: Span) -> Generator[Row, None, None]:
         """Yield the rows of the image ``span``; what is inside a file follows the file."""
         self._image = span.path
-        pool = ThreadPoolExecutor(self.jobs)
+        pool = ThreadPoolExecutor(self.jobs) if self.jobs > 1 else None
         try:
             ahead = ReadAhead(pool, self._reading, self.with_digests)
-            yield from self._content(ahead, span, (), 0)
+            yield from self._content(ahead, Inside(span), (), 0)
         finally:
-            pool.shutdown(cancel_futures=True)
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
 
-    def _content(self, ahead: ReadAhead, span: Span, inside: tuple[str, ...], depth: int) -> Iterator[Row]:
-        for found in self._containers(span, depth):
+    def _content(self, ahead: ReadAhead, content: Inside, inside: tuple[str, ...], depth: int) -> Iterator[Row]:
+        for found in self._containers(content.span, depth, content.first):
             if not found.label:
                 yield from self._entries(ahead, found, inside, depth)
                 continue
@@ -133,14 +132,21 @@ class Listing:
         path = found.path
 
         def is_needed(entry: Entry) -> bool:
+            if self.with_digests:
+                return True
             at = f"{path}!{entry.name}"
-            return self.with_digests or self.is_entered(at) or self.is_wanted(at)
+            return self.is_entered(at) or self.is_wanted(at)
 
+        def look_inside(entry: Entry, content: bytes) -> Inside | None:
+            at = f"{path}!{entry.name}"
+            return self._glance.at(Span(at, Window.of(content))) if self.is_entered(at) else None
+
+        look = Look(look_inside, lambda entry: self.is_wanted(f"{path}!{entry.name}"))
         told: dict[str, tuple[int, str]] = {}
-        for entry, read in ahead.read(found, self._reading.entries(found), is_needed):
+        for entry, read in ahead.read(found, self._reading.entries(found), is_needed, look):
             size, sha256 = _told(entry, read, told)
-            within = None if read is None else self._worth_entering(f"{path}!{entry.name}", read)
-            same_as = self._same_as(within, read)
+            within = None if read is None else read.inside
+            same_as = "" if within is None else self._same_as(within.span, sha256)
             yield Row(
                 image=self._image,
                 inside=inside,
@@ -153,28 +159,24 @@ class Listing:
             )
             if depth == 0:
                 self.on_bytes(entry.packed_bytes)
-            if within is not None and not same_as:
-                yield from self._content(ahead, within, (*inside, entry.name), depth + 1)
+            if within is not None:
+                self._glance.taken(within)
+                if not same_as:
+                    yield from self._content(ahead, within, (*inside, entry.name), depth + 1)
 
-    def _worth_entering(self, path: str, read: Read) -> Span | None:
-        """Return the content when it may hold entries: not when a format says at a glance that it does not."""
-        if not read.content or not self.is_entered(path):
-            return None
-        span = Span(path, Window.of(read.content))
-        return None if self._recogniser.is_closed(span) else span
-
-    def _same_as(self, within: Span | None, read: Read | None) -> str:
-        if within is None or read is None:
-            return ""
-        digest = read.sha256 or hashlib.sha256(read.content).hexdigest()
+    def _same_as(self, within: Span, sha256: str) -> str:
+        digest = sha256 or hashlib.sha256(within.window.view).hexdigest()
         first = self._entered.setdefault(digest, within.path)
         return "" if first == within.path else first
 
-    def _containers(self, span: Span, depth: int) -> Iterator[Found]:
-        """Yield the formats in ``span`` that have entries, as far as they are not inside such entries."""
+    def _containers(self, span: Span, depth: int, opened: Found | None = None) -> Iterator[Found]:
+        """Yield the formats in ``span`` that have entries, as far as they are not inside such entries.
+
+        It may be ``opened`` already.
+        """
         if self._is_too_deep(span, depth):
             return
-        first = self._recogniser.at_start(span)
+        first = opened or self._recogniser.at_start(span)
         if first is not None:
             yield from self._within(first, depth)
             span = span.part(first.span.size, span.size)
@@ -182,10 +184,9 @@ class Listing:
 
     def _embedded(self, span: Span, depth: int) -> Iterator[Found]:
         """Yield the formats with entries that start at any place of ``span``."""
-        if self._is_too_deep(span, depth) or _is_plain_text(span.window.view):
+        if self._is_too_deep(span, depth):
             return
-        hits = sorted(self._patterns.search(span.window.view), key=lambda hit: hit.start)
-        for found, _ in self._recogniser.carve(span, hits):
+        for found, _ in self._recogniser.carve(span, self._glance.hits(span)):
             yield from self._within(found, depth)
 
     def _is_too_deep(self, span: Span, depth: int) -> bool:
@@ -209,21 +210,10 @@ class Listing:
                 yield from self._containers(span, depth + 1)
 
 
-def _is_plain_text(view: memoryview) -> bool:
-    """Tell whether ``view`` is ASCII text, in which no archive starts; a glance at its head decides for most."""
-    if len(view) > MOST_TEXT_BYTES:
-        return False
-    head = bytes(view[:TEXT_HEAD_BYTES])
-    if b"\0" in head or not head.isascii():
-        return False
-    whole = bytes(view)
-    return b"\0" not in whole and whole.isascii()
-
-
 def _told(entry: Entry, read: Read | None, told: dict[str, tuple[int, str]]) -> tuple[int | None, str]:
     """Return size and digest of ``entry``; a hard link has those that were ``told`` of the file it stands for."""
     if read is not None:
-        told[entry.name] = len(read.content), read.sha256
+        told[entry.name] = read.size, read.sha256
         return told[entry.name]
     if entry.kind is EntryKind.HARD_LINK:
         return told.get(entry.target, (0, ""))

@@ -11,7 +11,7 @@ from firmware_checks.claims import Carved, Claim, ProgramAt, claims
 from firmware_checks.coverage import kinds_of
 from firmware_checks.entry_reading import EntryReading
 from firmware_checks.format import Entry, EntryKind, ImageFormat, Memory, Part
-from firmware_checks.patterns import Hit, Pattern, PatternSet
+from firmware_checks.patterns import AnchorEngine, Engine, Hit, Pattern, PatternSet
 from firmware_checks.recognise import Found, Recogniser
 from firmware_checks.region import Place, Region
 from firmware_checks.span import EXCERPT_BYTES, Linear, Span
@@ -28,6 +28,14 @@ MOST_BYTES_TOLD = 1 << 53
 """Copies of copies can stand for more bytes than a JSON reader keeps exactly; no memory is that large."""
 
 
+def _unheard(_span: Span) -> None:
+    """Nobody asked."""
+
+
+def _unseen(_regions: Sequence[Region]) -> None:
+    """Nobody asked."""
+
+
 @dataclass(slots=True)
 class Opener:
     """Opens one image; ``hits`` collects where component patterns matched, ``unread`` what stayed closed.
@@ -40,6 +48,12 @@ class Opener:
     budget: Budget
     on_bytes: Callable[[int], None]
     """Hears how many bytes were searched."""
+    on_content: Callable[[Span], None] = _unheard
+    """Hears of the bytes of every distinct file, once, while they are held."""
+    on_regions: Callable[[Sequence[Region]], None] = _unseen
+    """Sees what was found in the bytes of an unpacked file, once, while they are held."""
+    engine: Engine = field(default_factory=AnchorEngine)
+    """Searches; another one is faster or slower and finds the same."""
     hits: list[tuple[Span, Hit]] = field(default_factory=list)
     """Each hit with a span of the matched bytes alone, whose index 0 is where the hit starts."""
     unread: UnreadList = field(init=False)
@@ -54,7 +68,7 @@ class Opener:
         self.unread = UnreadList(self.budget.limits.unread)
         self._recogniser = Recogniser(self.formats, self.budget, self.unread)
         self._reading = EntryReading(self.budget, self.unread)
-        self._patterns = PatternSet([*self._recogniser.patterns, *self.component_patterns])
+        self._patterns = PatternSet([*self._recogniser.patterns, *self.component_patterns], self.engine)
 
     def explore(self, span: Span, *, depth: int = 0) -> list[Region]:
         """Return the regions that make up a complete content: a file, an unpacked entry, a stretch of memory."""
@@ -222,9 +236,11 @@ class Opener:
         known = self._explored.get(key)
         if known is not None and known.depth <= depth:
             return [self._copy(span, known)]
+        self.on_content(span)
         unread_before = self.unread.total_bytes
         in_sum = self._rows >= self.budget.limits.regions
         regions = self.explore(span, depth=depth)
+        self.on_regions(regions)
         self._rows += sum(region.release() for region in regions)
         if in_sum:
             self.budget.exceeded("regions", f"more than {self.budget.limits.regions} rows, the rest in sums", span.path)

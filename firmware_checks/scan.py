@@ -7,16 +7,23 @@ from pathlib import Path
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
-from firmware_checks.component_naming import components_from_regions, merge_components, name_components
-from firmware_checks.component_rules import ComponentRule, load_rules, rules_digest
+from firmware_checks.component_index import load_indexed_rules
+from firmware_checks.component_rules import ComponentRule
 from firmware_checks.coverage import coverage_of
+from firmware_checks.fact_collection import FactCollector
+from firmware_checks.fact_reader import FactReader
+from firmware_checks.fingerprints.collector import FingerprintCollector
 from firmware_checks.format_index import load_formats
+from firmware_checks.fusion import EvidenceOfImage, fuse
+from firmware_checks.identity import Identities
 from firmware_checks.image import Image, open_image
 from firmware_checks.inventory import Inventory
 from firmware_checks.opener import Opener
+from firmware_checks.patterns.native import best_engine
 from firmware_checks.region import Program, Region
 from firmware_checks.structure.programs import architectures
 from toolkit import __version__
+from toolkit.core.cache import NO_CACHE, Cache
 from toolkit.core.findings import Finding, Severity
 from toolkit.core.limits import Budget, Limits
 from toolkit.core.registry import discover
@@ -35,14 +42,30 @@ Progress = Callable[[int, int], None]
 
 
 class Scanner:
-    """Formats, rules and checks loaded once; scans any number of images."""
+    """Formats, rules and checks loaded once; scans any number of images.
 
-    def __init__(self, *, profile: DeviceProfile | None = None, limits: Limits = Limits()) -> None:  # noqa: B008  # frozen
+    What takes time to prepare is taken from ``kept`` and left there for the next time.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: DeviceProfile | None = None,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        kept: Cache = NO_CACHE,
+    ) -> None:
         self.profile = profile
         self.limits = limits
+        self.engine = best_engine(kept)
         self.formats = load_formats()
         self.checks = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group="medharden.checks")
-        self.rules: Sequence[ComponentRule] = load_rules()
+        indexed = load_indexed_rules()
+        self.rules: Sequence[ComponentRule] = indexed.rules
+        self._rules_sha256 = indexed.sha256
+        self.identities = Identities(self.rules)
+        self.fact_readers = discover(
+            "firmware_checks.facts", attribute="READER", kind=FactReader, group="medharden.facts"
+        )
 
     def scan(self, path: Path, on_progress: Progress = lambda _done, _total: None) -> Report:
         """Return the report on the file at ``path``; raise ``InputError`` when it cannot be read."""
@@ -63,14 +86,27 @@ class Scanner:
         subject = Subject(name=image.name, size=image.size, sha256=image.sha256(advance))
         patterns = [pattern for rule in self.rules for pattern in rule.patterns]
         budget = Budget(self.limits, image.size)
-        opener = Opener(self.formats, patterns, budget, advance)
+        opener = Opener(self.formats, patterns, budget, advance, engine=self.engine)
+        collector = FactCollector(self.fact_readers, self.identities, opener.unread.defect)
+        opener.on_content = collector.collect
+        fingerprints = FingerprintCollector(budget, opener.unread.defect)
+        opener.on_regions = fingerprints.collect
+        collector.collect(image.span)
         roots = tuple(opener.explore(image.span))
-        named = [*name_components(opener.hits, self.rules), *components_from_regions(_walk(roots), self.rules)]
+        fingerprints.collect(roots)
+        regions = tuple(_walk(roots))
+        collector.see(regions)
+        seen = EvidenceOfImage(
+            hits=opener.hits,
+            regions=regions,
+            files=collector.files,
+            version_sets=fingerprints.version_sets,
+        )
         return Inventory(
             subject=subject,
             image=_summary(roots),
             roots=roots,
-            components=merge_components(named),
+            components=fuse(seen, self.rules, self.identities),
             coverage=coverage_of(roots, opener.unread.rows(), budget.hits.sentences()),
         )
 
@@ -92,7 +128,7 @@ class Scanner:
             tool=Tool(name="medharden", version=__version__),
             data=DataVersions(
                 component_rules=len(self.rules),
-                component_rules_sha256=rules_digest(),
+                component_rules_sha256=self._rules_sha256,
                 formats=len(self.formats),
                 checks=len(self.checks),
                 profile=self.profile.id if self.profile else None,

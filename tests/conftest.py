@@ -1,12 +1,15 @@
-"""What holds for every test: the same examples in every run, and no way out to a network."""
+"""What holds for every test: the same examples in every run, no way out to a network, nobody's cache."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+
+os.environ["MEDHARDEN_CACHE"] = ""  # no test finds or leaves anything in the cache of who runs it
 
 settings.register_profile(
     "same-every-run",

@@ -42,10 +42,11 @@ class _Placement:
 def _recognise(code: Code) -> Recognition | None:
     landing = measure(code, thumb.calls, thumb.STARTS)
     plain = [Stretch(start, end, Texture.PLAIN) for start, end in code.plain]
-    tables = [
+    tables = (
         t for t in find_tables(code.view, plain) if not plain or any(s.start - 4 < t.offset < s.end for s in plain)
-    ]
-    found = _with_table(code, tables[0], landing) if tables else None
+    )
+    first = next(tables, None)
+    found = None if first is None else _with_table(code, first, landing)
     return found if found is not None else _without_table(code, landing)
 
 

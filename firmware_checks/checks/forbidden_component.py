@@ -25,8 +25,8 @@ CHECK = Check(
     remedy="Ask the manufacturer why it is there and for a release without it, before the file is installed.",
     controls=("FDA D", "IEC 62443-4-2 CR 7.7"),
     run=_run,
-    weak_example=lambda: b"BusyBox v1.31.1 (2020-01-01 00:00:00 UTC) multi-call binary.\n",
-    hardened_example=lambda: b"No shell, no multi-call binary, nothing.\n",
+    weak_example=lambda: b"\0BusyBox v1.31.1 (2020-01-01 00:00:00 UTC) multi-call binary.\n\0",
+    hardened_example=lambda: b"\0No shell, no multi-call binary, nothing.\n\0",
     example_profile=lambda: profile_with(
         Platform(forbidden_components=(ForbiddenComponent(id="busybox", reason="no shell may be inside"),))
     ),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
-import tarfile
 import zlib
 from typing import Final
 
 from firmware_checks.format import ImageFormat, Opened
 from firmware_checks.formats.gzip import FORMAT as GZIP
 from firmware_checks.formats.ipk import first_bytes
-from firmware_checks.formats.tar import FORMAT as TAR
 from firmware_checks.readers.entry_names import visible
-from firmware_checks.readers.packed_tar import files_of
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits
@@ -24,7 +19,6 @@ from toolkit.report.model import Fact, Integrity, RegionKind
 __all__ = ["FORMAT"]
 
 SIGNATURE_PREFIX, DESCRIPTION = ".SIGN.", ".PKGINFO"
-NAME_BYTES = 100
 SEGMENT_BYTES = 1 << 20
 """Most packed and unpacked bytes of signature or description that are read."""
 VALUE_CHARACTERS = 200
@@ -34,7 +28,7 @@ DATA_HASH = "datahash"
 
 
 def _open(span: Span, limits: Limits) -> Opened:
-    name = first_bytes(span.window, NAME_BYTES).partition(b"\0")[0].decode("utf-8", "backslashreplace")
+    name = first_bytes(span.window).partition(b"\0")[0].decode("utf-8", "backslashreplace")
     signed = name.startswith(SIGNATURE_PREFIX)
     if not signed and name != DESCRIPTION:
         raise FormatError(f"no apk package at {span.window.origin:#x}")
@@ -73,6 +67,9 @@ def _segment(window: Window, start: int) -> tuple[bytes, int]:
 
 def _fields(segment: bytes, limits: Limits) -> dict[str, str]:
     """Return the ``key = value`` lines of the package's description; of a key that is there twice the last."""
+    from firmware_checks.formats.tar import FORMAT as TAR
+    from firmware_checks.readers.packed_tar import files_of  # here alone: every gzip file is held against this format
+
     archive = TAR.open(Span(DESCRIPTION, Window.of(segment)), limits)
     text = next((entry.read(SEGMENT_BYTES) for name, entry in files_of(archive) if name == DESCRIPTION), None)
     if text is None:
@@ -94,6 +91,10 @@ def _verdicts(window: Window, start: int, end: int, stored: str) -> tuple[Integr
 
 def _packed(name: str, data: bytes, *, last: bool) -> bytes:
     """Build a compressed tar archive of one file; only the last has the blocks that end an archive."""
+    import gzip
+    import io
+    import tarfile  # here alone: they take a while
+
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         info = tarfile.TarInfo(name)

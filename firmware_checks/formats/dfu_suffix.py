@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware_checks.format import ImageFormat, Opened, Part
+from firmware_checks.format import ImageFormat, Magic, Opened, Part
 from firmware_checks.readers.dfu_trailer import crc_verdict, read_suffix, suffix_facts, with_suffix
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
@@ -143,6 +143,7 @@ FORMAT = ImageFormat(
     ),
     limits="Content of an encrypted LPC image stays closed; its hash needs the device's key.",
     open=_open,
+    magics=(Magic(b"UFD", offset=-8, anywhere=False),),
     try_order=-10,
     whole_file_only=True,
     example=_example,

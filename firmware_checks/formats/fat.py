@@ -429,7 +429,7 @@ FORMAT = ImageFormat(
     "are not told. A volume whose boot sector does not name its type is only recognised where a content begins.",
     open=_open,
     magics=(
-        Magic(rb"FAT(?:12|16)   ", offset=0x36, anchor=b"FAT1"),
+        Magic(rb"FAT1[26]   ", offset=0x36, anchor=b"FAT1"),
         Magic(rb"FAT32   ", offset=0x52, anchor=b"FAT3"),
         Magic(_NUMBERS, anchor=b"\xeb", anywhere=False),
     ),

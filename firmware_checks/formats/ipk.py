@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
 import zlib
+from functools import lru_cache
 
 from firmware_checks.format import ImageFormat, Opened
 from firmware_checks.formats.gzip import FORMAT as GZIP
-from firmware_checks.formats.tar import FORMAT as TAR
-from firmware_checks.readers.package_control import DEBIAN_BINARY, package_facts
-from firmware_checks.readers.packed_tar import files_of
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits
@@ -22,13 +17,18 @@ __all__ = ["FORMAT"]
 
 PROBE_BYTES = 4096
 """Packed bytes that surely hold the name of the first file."""
-FIRST_NAMES = (f"./{DEBIAN_BINARY}\0".encode(), f"{DEBIAN_BINARY}\0".encode())
-NAME_BYTES = 32
+FIRST_NAMES = (b"./debian-binary\0", b"debian-binary\0")
+NAME_BYTES = 100
+"""Of a name in a tar archive. Source: POSIX ustar."""
 
 
 def _open(span: Span, limits: Limits) -> Opened:
-    if not first_bytes(span.window, NAME_BYTES).startswith(FIRST_NAMES):
+    if not first_bytes(span.window).startswith(FIRST_NAMES):
         raise FormatError(f"no ipk package at {span.window.origin:#x}")
+    from firmware_checks.formats.tar import FORMAT as TAR
+    from firmware_checks.readers.package_control import package_facts
+    from firmware_checks.readers.packed_tar import files_of  # asked of every gzip file: the rest is for packages alone
+
     opened = GZIP.open(span, limits)
     (entry,) = opened.entries
     archive = TAR.open(Span(entry.name, Window.of(entry.read(limits.entry_bytes))), limits)
@@ -43,15 +43,24 @@ def _open(span: Span, limits: Limits) -> Opened:
     )
 
 
-def first_bytes(window: Window, most_bytes: int) -> bytes:
+def first_bytes(window: Window) -> bytes:
     """Return the first bytes that the gzip member at the start of ``window`` unpacks to; none when there is none."""
+    return _first_bytes(bytes(window.view[:PROBE_BYTES]))
+
+
+@lru_cache(maxsize=8)  # several formats ask in turn
+def _first_bytes(packed: bytes) -> bytes:
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(bytes(window.view[:PROBE_BYTES]), most_bytes)
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed, NAME_BYTES)
     except zlib.error:
         return b""
 
 
 def _packed(files: dict[str, bytes]) -> bytes:
+    import gzip
+    import io
+    import tarfile  # here alone: they take a while
+
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, data in files.items():

@@ -49,6 +49,21 @@ class _Walk:
         self.place = _after_scan(self.window, end) if marker == START_OF_SCAN else end
         return marker != END_OF_IMAGE
 
+    def to_end(self) -> None:
+        """Read all segments; raise ``FormatError`` where the picture is damaged or cut short."""
+        for _ in range(SEGMENTS):
+            if not self.step():
+                break
+
+
+def _is_whole(window: Window) -> bool:
+    walk = _Walk(window)
+    try:
+        walk.to_end()
+    except FormatError:
+        return False
+    return walk.holds_a_picture and walk.place == window.size
+
 
 def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract of every format
     window = span.window
@@ -57,9 +72,7 @@ def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract
     walk = _Walk(window)
     problems: list[str] = []
     try:
-        for _ in range(SEGMENTS):
-            if not walk.step():
-                break
+        walk.to_end()
     except FormatError as error:
         problems.append(f"the picture is {'cut short' if isinstance(error, Truncated) else 'damaged'}: {error}")
     if not walk.holds_a_picture:
@@ -105,6 +118,7 @@ FORMAT = ImageFormat(
     source="ITU-T T.81 (JPEG), annex B; ITU-T T.871 (JFIF)",
     limits="Only recognised and measured; the picture is not decoded.",
     open=_open,
+    closed=_is_whole,
     magics=(Magic(rb"\xff\xd8\xff[\xc0-\xcf\xdb\xdd\xe0-\xef\xfe]"),),
     example=_example,
 )

@@ -26,9 +26,13 @@ ERASED = b"\xff" * 0x4000
 """Erased flash: then it is a dump with a kernel in it; kernels have up to a page of such bytes."""
 
 
+def _possible(window: Window) -> bool:
+    return LEAST_BYTES <= window.size <= MOST_BYTES and find_banner(window) is not None
+
+
 def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract of every format
     window = span.window
-    if not LEAST_BYTES <= window.size <= MOST_BYTES or find_banner(window) is None:
+    if not _possible(window):
         raise FormatError("no Linux kernel")
     if next(positions(window, PROC_BANNER, 0, window.size), None) is None:
         raise FormatError("names a Linux kernel and is none")
@@ -69,6 +73,7 @@ FORMAT = ImageFormat(
     source="Linux init/version.c and init/version-timestamp.c (linux_banner, linux_proc_banner)",
     limits="A kernel in the middle of other bytes is named as a component only.",
     open=_open,
+    possible=_possible,
     whole_file_only=True,
     try_order=50,
     example=_example,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from firmware_checks.format import ImageFormat, Opened, Part
+from firmware_checks.format import ImageFormat, Magic, Opened, Part
 from firmware_checks.readers.partitions import MBR_TYPES, Partition, disk_parts
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
@@ -248,6 +248,7 @@ FORMAT = ImageFormat(
     source="UEFI Specification 2.10, 5.2 (LBA 0 format); Linux block/partitions/msdos.c (extended partitions)",
     limits="Only of a complete file, and with sectors of 512 bytes. The partitions within BSD slices are not listed.",
     open=_open,
+    magics=(Magic(rb"\x55\xaa", offset=510, anchor=b"\x55\xaa", anywhere=False),),
     try_order=50,
     whole_file_only=True,
     example=_example,

@@ -10,7 +10,7 @@ from typing import Final
 
 from firmware_checks.address_map import AddressMap
 from firmware_checks.format import ImageFormat, Memory, Opened, Part
-from firmware_checks.readers.nand import PageLayout, find_layout, without_spare
+from firmware_checks.readers.nand import PageLayout, find_layout, may_have_spare, without_spare
 from firmware_checks.readers.yaffs2_pages import Geometry, find_geometry, judge
 from firmware_checks.span import Records, Span
 from toolkit.core.errors import FormatError
@@ -154,6 +154,7 @@ FORMAT = ImageFormat(
         "they are. Bit errors are not corrected. Where the controller mixes codes into the content, nothing is found."
     ),
     open=_open,
+    possible=may_have_spare,
     try_order=-10,
     whole_file_only=True,
     example=_example,

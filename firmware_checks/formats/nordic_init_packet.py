@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from firmware_checks.format import ImageFormat, Opened
-from firmware_checks.formats.softdevice import softdevice_name
+from firmware_checks.format import ImageFormat, Magic, Opened
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
 from toolkit.core.layout import U16LE, U32LE, Layout, wire
@@ -70,6 +69,8 @@ class InitPacket:
 
     def facts(self) -> dict[str, Fact]:
         """Return everything as facts of a region."""
+        from firmware_checks.formats.softdevice import softdevice_name  # its table is needed for real packets alone
+
         required = tuple(softdevice_name(fwid) for fwid in self.softdevices)
         facts: dict[str, Fact] = {"generation": self.generation, **self.other, **self.sizes}
         if required:
@@ -282,6 +283,10 @@ FORMAT = ImageFormat(
     source="Nordic nrfutil 6.1.7, dfu-cc.proto (SDK 12 and later); nrfutil 0.5.3, init_packet.py (SDK 11 and before)",
     limits="The signature is seen but not verified: the key is in the boot loader. Packets of nRF5 mesh are not read.",
     open=_open,
+    magics=(
+        Magic(rb"[\x0a\x12][\x00-\xff]{2,%d}\Z" % (MOST_BYTES - 1), anchor=b"\0", anywhere=False),
+        Magic(rb"[\x00-\xff]{8}[\x01-\x10]\x00[\x00-\xff]{4,136}\Z", anchor=b"\0", anywhere=False),
+    ),
     try_order=100,
     whole_file_only=True,
     example=_example,

@@ -19,6 +19,7 @@ MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 HEADER_BYTES = 13
 CHUNK = struct.Struct(">I4s")
 """5.3: bytes of data, type; the data and a crc32 over type and data follow."""
+CHECK_BYTES = 4
 CHUNKS = 100_000
 """Chunks that are read; real pictures have a few, animations some thousand."""
 
@@ -55,14 +56,28 @@ def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract
     )
 
 
+def _is_whole(window: Window) -> bool:
+    """Tell whether the chunks reach just to the end; what their check sums say is left to who opens the picture."""
+    place = len(MAGIC)
+    for _ in range(CHUNKS):
+        head = window.view[place : place + CHUNK.size]
+        if len(head) < CHUNK.size:
+            return False
+        size, kind = CHUNK.unpack(head)
+        place += CHUNK.size + size + CHECK_BYTES
+        if kind == b"IEND":
+            return bool(place == window.size)
+    return False
+
+
 def _chunk(window: Window, place: int) -> tuple[bytes, memoryview, bool, int]:
     """Return type and data of the chunk at ``place``, whether its check sum is right, and where the next one starts."""
     size, kind = CHUNK.unpack(window.take(place, CHUNK.size))
     if not kind.isalpha():
         raise FormatError(f"no PNG chunk at {window.origin + place:#x}")
     data = window.take(place + CHUNK.size, size)
-    stored = int.from_bytes(window.take(place + CHUNK.size + size, 4), "big")
-    return kind, data, zlib.crc32(data, zlib.crc32(kind)) == stored, place + CHUNK.size + size + 4
+    stored = int.from_bytes(window.take(place + CHUNK.size + size, CHECK_BYTES), "big")
+    return kind, data, zlib.crc32(data, zlib.crc32(kind)) == stored, place + CHUNK.size + size + CHECK_BYTES
 
 
 def _built(kind: bytes, data: bytes) -> bytes:
@@ -81,5 +96,6 @@ FORMAT = ImageFormat(
     limits="Only recognised and measured; the picture is not decoded.",
     open=_open,
     magics=(Magic(rb"\x89PNG\r\n\x1a\n"),),
+    closed=_is_whole,
     example=_example,
 )

@@ -27,7 +27,7 @@ from firmware_checks.readers.seven_zip_header import (
 )
 from firmware_checks.readers.seven_zip_stream import FolderStream, lzma_chain
 from firmware_checks.span import Span
-from toolkit.core.errors import FormatError, LimitExceeded
+from toolkit.core.errors import FormatError, LimitExceeded, MedhardenError
 from toolkit.core.layout import U8, U32LE, U64LE, Layout, const, wire
 from toolkit.core.limits import Limits
 from toolkit.core.problems import Problems
@@ -42,6 +42,7 @@ MOST_HEADERS = 4
 """A header may be packed, and so may be the header of that; writers pack it once."""
 HEADER_BYTES = 32 << 20
 """A quarter of a million files with names of 60 letters."""
+OPEN_FOLDERS = 2
 UNIX_EXTENSION = 0x8000
 """Bit of the attributes: the upper half is a Unix mode. Source: p7zip, FILE_ATTRIBUTE_UNIX_EXTENSION."""
 FILETIME_UNIX_EPOCH_S = 11_644_473_600
@@ -68,7 +69,7 @@ START = Layout(SevenZipStart, size=32)
 
 @dataclass(slots=True)
 class _Unpacker:
-    """Unpacks folders; the last one stays open, as its files are asked for one after the other."""
+    """Unpacks folders; the last two stay open, as files are asked for nearly in their order, by several threads."""
 
     window: Window
     streams: Streams
@@ -76,9 +77,7 @@ class _Unpacker:
     _starts: tuple[int, ...] = field(init=False)
     """Where each packed stream starts."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _number: int = -1
-    _open: FolderStream | bytes = b""
-    _error: FormatError | LimitExceeded | None = None
+    _open: dict[int, FolderStream | bytes | MedhardenError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._starts = tuple(accumulate(self.streams.packed_sizes, initial=START.size + self.streams.position))
@@ -86,17 +85,17 @@ class _Unpacker:
     def read(self, number: int, start: int, size: int) -> bytes:
         """Return ``size`` bytes from ``start`` on of what folder ``number`` unpacks to."""
         with self._lock:
-            if number != self._number:
-                self._number, self._open, self._error = number, b"", None
+            if number not in self._open:
+                while len(self._open) >= OPEN_FOLDERS:
+                    del self._open[next(iter(self._open))]
                 try:
-                    self._open = self._opened(self.streams.folders[number])
+                    self._open[number] = self._opened(self.streams.folders[number])
                 except (FormatError, LimitExceeded) as error:
-                    self._error = error
-            if self._error is not None:
-                raise self._error
-            if isinstance(self._open, FolderStream):
-                return self._open.read(start, size)
-            return self._open[start : start + size]
+                    self._open[number] = error
+            content = self._open[number]
+            if isinstance(content, MedhardenError):
+                raise content
+            return content.read(start, size) if isinstance(content, FolderStream) else content[start : start + size]
 
     def _opened(self, folder: Folder) -> FolderStream | bytes:
         sizes = self.streams.packed_sizes

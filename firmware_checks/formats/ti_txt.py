@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from firmware_checks.address_map import AddressSpaces, facts_of
-from firmware_checks.format import ImageFormat, Memory, Opened
+from firmware_checks.format import ImageFormat, Magic, Memory, Opened
 from firmware_checks.readers.text_records import Outcome, first_line, read_records
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
@@ -103,6 +103,7 @@ FORMAT = ImageFormat(
         "Only complete files are read."
     ),
     open=_open,
+    magics=(Magic(rb"[ \t\r\n\x1a\x00]{0,4095}@[ \t]*[0-9A-Fa-f]", anchor=b"@", anywhere=False),),
     whole_file_only=True,
     example=_example,
 )

@@ -249,13 +249,17 @@ def _example() -> bytes:
     return b"".join(pages)
 
 
-def _content_first(page_bytes: int, spare_bytes: int, tags_at: int) -> bytes:
-    """Return an expression for two pages of content in little-endian order, as a dump of a used chip may begin."""
-    sequence = rb"(?:[\x00-\xff][\x10-\xff]\x00|[\x00-\xff]{2}[\x01-\x3f])\x00"
+def _content_first(page_bytes: int, spare_bytes: int, tags_at: int) -> Magic:
+    """Return what shows two pages of content in little-endian order, as a dump of a used chip may begin.
+
+    Both are of one erase block, so they have the same sequence number.
+    """
+    sequence = rb"((?:[\x00-\xff][\x10-\xff]\x00|[\x00-\xff]{2}[\x01-\x3f])\x00)"
     number = rb"(?:[\x01-\xff][\x00-\xff]|\x00[\x01-\xff])[\x00-\x0f]\x00"
-    tags = sequence + number * 2 + rb"[\x00-\xff]{2}\x00\x00"
-    page = rb"[\x00-\xff]{%d}" % (page_bytes + tags_at) + tags
-    return page + rb"[\x00-\xff]{%d}" % (spare_bytes - tags_at - 16) + page
+    tags = number * 2 + rb"[\x00-\xff]{2}\x00\x00"
+    to_the_next = rb"(?s:.{%d})" % (page_bytes + spare_bytes - 16)
+    expression = sequence + tags + to_the_next + rb"\1" + tags
+    return Magic(expression, offset=page_bytes + tags_at, anchor=b"\0\0", anywhere=False)
 
 
 FORMAT = ImageFormat(
@@ -272,10 +276,7 @@ FORMAT = ImageFormat(
         Magic(rb"\x00\x00\x00[\x01-\x05]\x00\x00\x00\x01\xff\xff", anchor=b"\x00\x00\x00\x01\xff\xff"),
         Magic(rb"[\x01-\x05]\x00\x00\x00[\x00-\xff]{3}\x00\xff\xff", anchor=b"\x00\xff\xff", anywhere=False),
         Magic(rb"\x00\x00\x00[\x01-\x05]\x00[\x00-\xff]{3}\xff\xff", anchor=b"\xff\xff", anywhere=False),
-        *(
-            Magic(_content_first(page, spare, at), anchor=b"\0\0", anywhere=False)
-            for page, spare, at in ((2048, 64, 0), (2048, 64, 2), (4096, 128, 0), (4096, 128, 2))
-        ),
+        *(_content_first(*layout) for layout in ((2048, 64, 0), (2048, 64, 2), (4096, 128, 0), (4096, 128, 2))),
     ),
     example=_example,
 )

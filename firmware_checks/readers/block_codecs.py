@@ -7,6 +7,7 @@ it may unpack to; it returns what it unpacks to, or raises ``FormatError``. All 
 from __future__ import annotations
 
 import lzma
+import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -164,10 +165,23 @@ def zstd(packed: Packed, max_bytes: int) -> bytes:
     try:
         if zstandard.frame_content_size(packed) > max_bytes:
             raise _too_large("Zstandard", max_bytes)
-        data = zstandard.ZstdDecompressor().decompress(packed, max_output_size=max(1, max_bytes))  # 0 is no limit
+        data = _zstd_decoder().decompress(packed, max_output_size=max(1, max_bytes))  # 0 is no limit
     except zstandard.ZstdError as error:
         raise FormatError(f"Zstandard data is damaged, or is more than {max_bytes} bytes: {error}") from error
     return _whole(data, max_bytes, "Zstandard", ended=True)
+
+
+_OF_THREAD = threading.local()
+
+
+def _zstd_decoder() -> Any:
+    """Return the decoder of this thread; to set up one for every block would take a tenth of the time."""
+    decoder = getattr(_OF_THREAD, "zstd", None)
+    if decoder is None:
+        import zstandard
+
+        decoder = _OF_THREAD.zstd = zstandard.ZstdDecompressor()
+    return decoder
 
 
 def _whole(data: bytes, max_bytes: int, codec: str, *, ended: bool) -> bytes:

@@ -35,7 +35,7 @@ SUFFIX = Layout(DfuSuffix, size=16)
 
 def read_suffix(window: Window, end: int) -> DfuSuffix:
     """Return the suffix whose last byte stands just before ``end``; raise ``FormatError`` when there is none."""
-    if not window.starts_with(b"UFD", end - 8):  # asked of every file, so it must be quick to say no
+    if not window.starts_with(b"UFD", end - 8):
         raise FormatError("no DFU suffix: its signature is not there")
     suffix = SUFFIX.read(window, end - SUFFIX.size)
     if not SUFFIX.size <= suffix.suffix_bytes <= end:

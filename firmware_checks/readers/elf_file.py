@@ -28,6 +28,7 @@ __all__ = [
     "ElfSegment",
     "SectionType",
     "SegmentType",
+    "constants",
     "is_hosted_whole",
     "read_elf",
 ]
@@ -44,6 +45,8 @@ MAX_DYNAMIC_ROWS = 4096
 MAX_NOTES = 1024
 GNU_BUILD_ID = (b"GNU\0", 3)
 NOTE_HEADER_BYTES = 12
+CONSTANTS = (".rodata", ".data", ".sdata", ".rdata")
+"""How the names of sections with constants and initial data begin."""
 MANY_SEGMENTS = MANY_SECTIONS = 0xFFFF
 """The header's 16-bit counts are full; the true count stands in section 0."""
 
@@ -218,7 +221,7 @@ class ElfFile:
     def needed(self) -> tuple[list[str], str | None]:
         """Return the names of the shared libraries the file asks for, and its own name as one."""
         rows = list(self._dynamic_rows())
-        strings_at = next((self._offset_of(value) for tag, value in rows if tag == DynamicTag.STRINGS), None)
+        strings_at = next((self.offset_of(value) for tag, value in rows if tag == DynamicTag.STRINGS), None)
         if strings_at is None:
             return [], None
         strings = self.window.take(strings_at, self.window.size - strings_at)
@@ -245,7 +248,7 @@ class ElfFile:
                 return
             yield tag, value
 
-    def _offset_of(self, address: int) -> int | None:
+    def offset_of(self, address: int) -> int | None:
         """Return where in the file the byte of a virtual address stands."""
         for segment in self.loads():
             index = segment.offset + address - segment.virtual_address
@@ -288,6 +291,16 @@ def read_elf(window: Window) -> ElfFile:
         reasons = elf.problems.sentences() or ("it has neither segments nor sections",)
         raise FormatError("no ELF file: " + "; ".join(reasons))
     return elf
+
+
+def constants(elf: ElfFile) -> list[tuple[int, int]]:
+    """Return where the constants are: by sections, else in all that is loaded, else anywhere."""
+    sections = [
+        elf.content(s)
+        for s in elf.sections
+        if s.type == SectionType.PROGBITS and s.is_loaded and not s.is_code and s.name.startswith(CONSTANTS)
+    ]
+    return sections or [elf.content(segment) for segment in elf.loads()] or [(0, elf.window.size)]
 
 
 def is_hosted_whole(window: Window) -> bool:
@@ -377,6 +390,8 @@ def _segment(row: tuple[int, ...], bits: int) -> ElfSegment:
 def _text_at(data: memoryview, offset: int) -> str:
     """Return the NUL-terminated text at ``offset``, with dots for what cannot be printed; empty outside of ``data``."""
     text = bytes(data[offset : offset + MAX_TEXT_BYTES]).split(b"\0", 1)[0]
+    if text.isascii() and (plain := text.decode("ascii")).isprintable():
+        return plain
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in text)
 
 

@@ -5,10 +5,12 @@ Folders may name each other in circles, name one object twice or be named by nob
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from firmware_checks.format import Entry, EntryKind
 from firmware_checks.readers.entry_names import name_problems, visible
@@ -20,6 +22,8 @@ __all__ = ["Inode", "InodeTree", "TreeWalk", "kind_of_mode", "safe_name", "wide_
 PATH_CHARACTERS = 4096
 """Longest path Linux takes (PATH_MAX); what lies deeper could not have been used there either."""
 
+_ORDINARY: Final = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.+=@%,-]{0,253}")
+"""What nearly all names are made of; nothing is to be said about those."""
 KINDS: Final = {
     stat.S_IFREG: EntryKind.FILE,
     stat.S_IFDIR: EntryKind.FOLDER,
@@ -45,8 +49,7 @@ def _nothing(_most_bytes: int) -> bytes:
     return b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inode:
+class Inode(NamedTuple):
     """An object of a file system without its name; fields as in ``Entry``."""
 
     kind: EntryKind
@@ -59,7 +62,7 @@ class Inode:
     modified_s: int | None = None
     target: str = ""
     device: tuple[int, int] | None = None
-    extended: Mapping[str, bytes] = field(default_factory=dict)
+    extended: Mapping[str, bytes] = MappingProxyType({})
     offset: int | None = None
 
 
@@ -128,6 +131,8 @@ class TreeWalk:
 
 def safe_name(raw_name: bytes, problems: Problems) -> str:
     """Return one name of a folder as text that cannot be taken for a path; what is odd in it is told."""
+    if _ORDINARY.fullmatch(raw_name):
+        return raw_name.decode("ascii")
     text = raw_name.decode("utf-8", "surrogateescape")
     shown = visible(raw_name.decode("utf-8", "backslashreplace")).replace("/", "\\x2f")
     for problem in name_problems(text):

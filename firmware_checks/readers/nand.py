@@ -5,13 +5,14 @@ Nothing in a dump says how large both are. It shows in the mark of bad blocks: a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 from toolkit.core.errors import FormatError
 from toolkit.core.window import Window
 
-__all__ = ["PageLayout", "find_layout", "without_spare"]
+__all__ = ["PageLayout", "find_layout", "may_have_spare", "without_spare"]
 
 SMALL_PAGE_MARK_AT = 5
 """Where chips with pages of 512 bytes keep the mark; others keep it in the first byte. Source: Linux nand_bbt.c."""
@@ -43,9 +44,10 @@ class PageLayout:
         """Where the mark of a bad block stands, from the start of the page."""
         return self.page_bytes + (SMALL_PAGE_MARK_AT if self.page_bytes == min(BLOCK_PAGES) else 0)
 
-    def divides(self, size: int) -> bool:
-        """Tell whether a dump of ``size`` bytes may have this layout."""
-        return size > 0 and size % (self.stride * BLOCK_PAGES.get(self.page_bytes, LARGE_BLOCK_PAGES)) == 0
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the fewest pages that an erase block has."""
+        return self.stride * BLOCK_PAGES.get(self.page_bytes, LARGE_BLOCK_PAGES)
 
 
 LAYOUTS: Final = tuple(
@@ -58,12 +60,22 @@ LAYOUTS: Final = tuple(
     )
     for spare_bytes in spares
 )
+_BLOCKS: Final = tuple({layout.block_bytes for layout in LAYOUTS})
+_COMMON_DIVISOR: Final = math.gcd(*_BLOCKS)
+
+
+def may_have_spare(window: Window) -> bool:
+    """Tell whether the size is that of a dump with spare bytes: of few files it is."""
+    size = window.size
+    if size == 0 or size % _COMMON_DIVISOR:
+        return False
+    return any(size % block_bytes == 0 for block_bytes in _BLOCKS)
 
 
 def find_layout(window: Window) -> PageLayout:
     """Return the layout that the bytes show; raise ``FormatError`` when they show none."""
     for layout in LAYOUTS:
-        if layout.divides(window.size) and _shows(window, layout):
+        if window.size > 0 and window.size % layout.block_bytes == 0 and _shows(window, layout):
             return layout
     raise FormatError(f"no spare bytes beside pages are to be seen at {window.origin:#x}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -55,6 +55,8 @@ PAGES: Final = (
 
 Where both make up 2 or 4 KiB they share a page ("inband tags").
 """
+TAGS_LAYOUTS: Final = (("<", struct.Struct("<4I")), (">", struct.Struct(">4I")))
+TAGS_BYTES = 16
 MOST_TAGS_AT = 48
 TAGS_AT_STEP = 2
 
@@ -207,17 +209,24 @@ def judge(window: Window, geometry: Geometry, page: int) -> str:
     return "used" if not tags.is_header or geometry.header(window, page).agrees_with(tags) else "foreign"
 
 
+def _candidates(window: Window, pages: Iterable[tuple[int, int]]) -> Iterator[Geometry]:
+    """Yield the geometries by which the first page has tags that make sense: few of some six hundred."""
+    for page_bytes, spare_bytes in pages:
+        if page_bytes + spare_bytes > window.size:
+            continue
+        spare = bytes(window.view[page_bytes : page_bytes + spare_bytes])
+        for tags_at in range(0, min(spare_bytes - TAGS_BYTES, MOST_TAGS_AT) + 1, TAGS_AT_STEP):
+            for order, layout in TAGS_LAYOUTS:
+                fields = layout.unpack_from(spare, tags_at)
+                numbered = 0 < fields[1] < MOST_OBJECT or fields[2] & HEADER_FLAG  # what most bytes are not
+                if numbered and Tags._make(fields).fits(page_bytes):
+                    yield Geometry(page_bytes, spare_bytes, tags_at, order)
+
+
 def find_geometry(window: Window, pages: Iterable[tuple[int, int]] = PAGES) -> Geometry:
     """Return the geometry, with one of the sizes in ``pages``, that most pages fit; raise ``FormatError`` for none."""
-    candidates = (
-        Geometry(page_bytes, spare_bytes, tags_at, order)
-        for page_bytes, spare_bytes in pages
-        for tags_at in range(0, min(spare_bytes - 16, MOST_TAGS_AT) + 1, TAGS_AT_STEP)
-        for order in "<>"
-        if page_bytes + spare_bytes <= window.size
-    )
     score, best = (0, 0), None
-    for candidate in candidates:
+    for candidate in _candidates(window, pages):
         fitting = _score(window, candidate)
         if fitting > score:
             score, best = fitting, candidate

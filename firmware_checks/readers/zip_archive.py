@@ -328,7 +328,7 @@ def _without_directory(window: Window, members: list[Member]) -> Archive:
 
 def _plausible(window: Window, member: Member) -> bool:
     """Tell an entry without a directory from the four magic bytes in a program that reads zip files."""
-    if member.data is None or member.method not in METHODS or not 0 < len(member.raw_name) <= NAME_BYTES:
+    if member.data is None or member.method not in METHODS or not _is_name(member.raw_name):
         return False
     if member.method == 0:
         return member.encrypted or member.packed_bytes == member.unpacked_bytes
@@ -336,6 +336,11 @@ def _plausible(window: Window, member: Member) -> bool:
         return True
     packed = window.view[member.data : member.data + min(member.packed_bytes, PROBE_BYTES)]
     return not unpack(packed, Inflate(), keep_bytes=0, stop_bytes=1 << 20).damage
+
+
+def _is_name(raw_name: bytes) -> bool:
+    """Tell whether ``raw_name`` may be the name of a file: without a directory, one with control characters is code."""
+    return 0 < len(raw_name) <= NAME_BYTES and not any(byte < 0x20 or byte == 0x7F for byte in raw_name)
 
 
 def _members(window: Window, directory: _Directory, limits: Limits, tally: Problems) -> Iterator[Member]:

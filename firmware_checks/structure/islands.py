@@ -53,7 +53,7 @@ def place_programs(span: Span, stretches: Sequence[Stretch]) -> list[Placed]:
     view = span.window.view
     if not any(stretch.texture is Texture.PLAIN for stretch in stretches):
         return []
-    tables = find_tables(view, stretches)
+    tables = list(find_tables(view, stretches))
     placed = list(_with_tables(span, stretches, tables))
     if not placed:
         whole = recognise(_code(span, stretches, 0, span.size, span.address))

@@ -10,6 +10,8 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
 
 from firmware_checks.texture import Stretch, Texture
 
@@ -92,21 +94,23 @@ def in_ram(address: int) -> bool:
     return any(low <= address <= high for low, high in RAM_RANGES)
 
 
-def find_tables(view: memoryview, stretches: Sequence[Stretch]) -> list[VectorTable]:
-    """Return what looks like vector tables in ``view``, by offset; none in noise, which has everything by chance."""
+def find_tables(view: memoryview, stretches: Sequence[Stretch]) -> Iterator[VectorTable]:
+    """Yield what looks like vector tables in ``view``, by offset; none in noise, which has everything by chance.
+
+    Who wants the first alone pays for no more.
+    """
+    return islice(_tables(view, stretches), MAXIMUM_TABLES)
+
+
+def _tables(view: memoryview, stretches: Sequence[Stretch]) -> Iterator[VectorTable]:
     size = len(view)
     words = little_words(view)
-    found: list[VectorTable] = []
+    end = 0
     for offset in _candidates(words, stretches):
-        table = read_table(words, offset)
-        if table is None or table.handlers[-1] - table.handlers[0] >= size:
-            continue
-        if found and offset < found[-1].offset + found[-1].size:
-            continue
-        found.append(table)
-        if len(found) == MAXIMUM_TABLES:
-            break
-    return found
+        table = read_table(words, offset) if offset >= end else None
+        if table is not None and table.handlers[-1] - table.handlers[0] < size:
+            end = offset + table.size
+            yield table
 
 
 def _candidates(words: Sequence[int], stretches: Sequence[Stretch]) -> Iterator[int]:
@@ -120,13 +124,13 @@ def _candidates(words: Sequence[int], stretches: Sequence[Stretch]) -> Iterator[
             offsets.update((stretch.start & ~3, stretch.start + 3 & ~3))
     step = STEP_BYTES // 4
     pairs = zip(words[::step], words[1::step], strict=False)
-    offsets.update(
+    further = (
         index * STEP_BYTES
         for index, (stack, reset) in enumerate(pairs)
         if reset & 1 and not stack & 3 and in_ram(stack)
     )
     noise = [s for s in stretches if s.texture is Texture.NOISE]
-    return (offset for offset in sorted(offsets) if not any(s.start <= offset < s.end for s in noise))
+    return (offset for offset in merge(sorted(offsets), further) if not any(s.start <= offset < s.end for s in noise))
 
 
 def read_table(words: Sequence[int], offset: int) -> VectorTable | None:

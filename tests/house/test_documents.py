@@ -18,14 +18,15 @@ from toolkit.app.cli import medharden
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-NOT_TEXT = {".zip", ".hex", ".bin", ".dfu", ".uf2", ".elf", ".png", ".gz"}
+NOT_TEXT = {".mdsig", ".zip", ".hex", ".bin", ".dfu", ".uf2", ".elf", ".png", ".gz"}
 BUILT = {".git", ".venv", "__pycache__", "dist", "build", "node_modules"}
 
 # Written in pieces, so that this file does not find itself.
 INDEX_HOSTS = ("pypi" + ".org", "files.python" + "hosted.org", "test.py" + "pi", "index" + "-url", "extra-" + "index")
 FOLDERS = "|".join(["ro" + "ot", "wo" + "rk", "tmp" + "/w"])
 MACHINE_PATH = re.compile(rf"(?<![\w.<~$}}-])/(?:{FOLDERS})/")
-CODE_BLOCK = re.compile(r"^```(?:sh|bash|console|text)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELLS = {"", "sh", "bash", "console", "text"}
 CHORE = re.compile(r"^def ([a-z]+)\((?:\*\w+: str)?\) -> int:$", re.MULTILINE)
 
 
@@ -45,7 +46,8 @@ def _text_files() -> list[Path]:
 
 def _commands(path: Path) -> Iterator[list[str]]:
     """Yield the command lines in the code blocks of a document, split into words; ``#`` starts a comment."""
-    for block in CODE_BLOCK.findall(path.read_text(encoding="utf-8")):
+    blocks = CODE_BLOCK.findall(path.read_text(encoding="utf-8"))
+    for block in (block for language, block in blocks if language in SHELLS):
         for line in block.splitlines():
             words = shlex.split(line.removeprefix("$ "), comments=True)
             if words:

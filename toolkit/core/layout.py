@@ -7,6 +7,7 @@ that the declared size is the size on the wire, so a wrong table fails in the te
 from __future__ import annotations
 
 import dataclasses
+import struct
 from typing import Any, Final, Generic, TypeVar
 
 import construct
@@ -87,6 +88,7 @@ class Layout(Generic[Record]):
         self._record = record
         self._struct = construct.Struct(*[f.name / f.metadata["wire"] for f in fields])
         self._names = tuple(f.name for f in fields)
+        self._quick = _quick([f.metadata["wire"] for f in fields])
         on_wire = self._struct.sizeof()
         if on_wire != size:
             raise TypeError(f"{record.__name__} is declared as {size} bytes and takes {on_wire}")
@@ -94,14 +96,55 @@ class Layout(Generic[Record]):
     def read(self, window: Window, offset: int = 0) -> Record:
         """Return the record at ``offset``; raise ``Truncated`` or a ``FormatError`` that names the field."""
         data = window.take(offset, self.size)
+        if self._quick is not None:
+            return self._read_quick(self._quick, data, window.origin + offset)
         try:
             parsed = self._struct.parse(data)
         except construct.ConstructError as error:
             field = str(error.path or "").rpartition("-> ")[2] or "a field"
-            where = window.origin + offset
-            raise FormatError(f"{self._record.__name__}.{field} at {where:#x} has an impossible value") from error
+            raise self._impossible(field, window.origin + offset) from error
         return self._record(**{name: parsed[name] for name in self._names})
+
+    def _read_quick(self, quick: _Quick, data: memoryview, where: int) -> Record:
+        values = quick.layout.unpack(data)
+        for index, wanted in quick.constants:
+            if values[index] != wanted:
+                raise self._impossible(self._names[index], where)
+        return self._record(**dict(zip(self._names, values, strict=True)))
+
+    def _impossible(self, field: str, where: int) -> FormatError:
+        return FormatError(f"{self._record.__name__}.{field} at {where:#x} has an impossible value")
 
     def build(self, record: Record) -> bytes:
         """Return the bytes of ``record``."""
         return bytes(self._struct.build({name: getattr(record, name) for name in self._names}))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Quick:
+    """A record of numbers and bytes alone, which ``struct`` reads ten times as fast as construct."""
+
+    layout: struct.Struct
+    constants: tuple[tuple[int, Any], ...]
+    """Which fields must have which value."""
+
+
+def _quick(kinds: list[Wire]) -> _Quick | None:
+    """Return the same record for ``struct``; None when it has other fields than that can read, or both byte orders."""
+    orders: set[str] = set()
+    text = ""
+    constants: list[tuple[int, Any]] = []
+    for index, kind in enumerate(kinds):
+        plain = kind
+        if isinstance(kind, construct.Const):
+            constants.append((index, kind.value))
+            plain = kind.subcon
+        if isinstance(plain, construct.Bytes) and isinstance(plain.length, int):
+            text += f"{plain.length}s"
+        elif isinstance(plain, construct.FormatField):
+            order, code = plain.fmtstr
+            text += code
+            orders |= {order} if plain.length > 1 else set()
+        else:
+            return None
+    return None if len(orders) > 1 else _Quick(struct.Struct((orders or {"<"}).pop() + text), tuple(constants))

@@ -35,6 +35,8 @@ class Limits:
     """Lines about single entries that were not read; the rest is summed up in one."""
     attempts: int = 100_000
     """Places inside unknown bytes where a format is tried because a few bytes look like its start."""
+    functions: int = 60_000
+    """Functions of microcontroller programs that are compared with signatures."""
     segments: int = 65_536
     """Separate address ranges of one address map."""
     regions: int = 100_000
@@ -52,6 +54,7 @@ class Budget:
     entries: int = 0
     unpacked_bytes: int = 0
     attempts: int = 0
+    functions: int = 0
     hits: Problems = field(default_factory=Problems)
     """What was cut short, in words, and where."""
 
@@ -82,6 +85,12 @@ class Budget:
         if self.attempts >= self.limits.attempts:
             raise self.exceeded("attempts", "too many false starts of formats, the rest was not searched", path)
         self.attempts += 1
+
+    def spend_functions(self, count: int, path: str) -> None:
+        """Count functions that were compared; note it when there may have been more than were allowed."""
+        self.functions += count
+        if self.functions >= self.limits.functions:
+            self.exceeded("functions", f"more than {self.limits.functions} functions, the rest was not compared", path)
 
     def exceeded(self, limit: str, message: str, path: str) -> LimitExceeded:
         """Record that ``limit`` was hit in ``path`` and return the exception to raise."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import TypeVar
 
 from toolkit.core.errors import RuleError
 
-__all__ = ["discover", "third_party"]
+__all__ = ["discover", "may_be_extended", "third_party"]
 
 Thing = TypeVar("Thing")
 
@@ -31,12 +35,30 @@ def discover(package: str, *, attribute: str, kind: type[Thing], group: str | No
 
 def third_party(group: str, kind: type[Thing]) -> dict[str, Thing]:
     """Return what other distributions add by entry points in ``group``, by its ``name``."""
-    from importlib.metadata import entry_points  # 30 ms that verbs without plug-ins need not pay
-
     found: dict[str, Thing] = {}
+    if not may_be_extended(group):
+        return found
+    from importlib.metadata import entry_points  # 30 ms that nobody without plug-ins need pay
+
     for entry_point in sorted(entry_points(group=group), key=lambda e: e.name):
         _add(found, entry_point.load(), kind, f"entry point {entry_point.value}")
     return found
+
+
+def may_be_extended(group: str) -> bool:
+    """Tell whether an installed distribution names ``group``; also True where that cannot be seen at a glance."""
+    if any(hasattr(finder, "find_distributions") and finder is not PathFinder for finder in sys.meta_path):
+        return True
+    return any(_may_name(Path(place), group.encode()) for place in sys.path)
+
+
+def _may_name(place: Path, group: bytes) -> bool:
+    if not place.is_dir():
+        return place.exists()  # an archive
+    with os.scandir(place) as things:
+        folders = [thing.path for thing in things if thing.name.endswith("-info")]
+    texts = (Path(folder, "entry_points.txt") for folder in folders)
+    return any(group in text.read_bytes() for text in texts if text.is_file())
 
 
 def _add(found: dict[str, Thing], thing: object, kind: type[Thing], where: str) -> None:

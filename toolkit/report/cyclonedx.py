@@ -133,17 +133,21 @@ def _evidence(component: Component, reference: str) -> ComponentEvidence:
 
 
 def _identities(component: Component) -> Iterator[Identity]:
-    """Yield how sure the name is, and the version where there is one: both were read off the binary."""
+    """Yield how sure the name is, and version and names for other programs where there are any."""
     from cyclonedx.model.component_evidence import AnalysisTechnique, Identity, IdentityField, Method
 
     confidence = CONFIDENCE_VALUES[component.confidence]
     excerpt = next((e.excerpt for e in component.evidence if e.excerpt), None)
     method = Method(technique=AnalysisTechnique.BINARY_ANALYSIS, confidence=confidence, value=excerpt)
     yield Identity(field=IdentityField.NAME, confidence=confidence, concluded_value=component.title, methods=[method])
-    if component.version is not None:
-        yield Identity(
-            field=IdentityField.VERSION, confidence=confidence, concluded_value=component.version, methods=[method]
-        )
+    concluded = (
+        (IdentityField.VERSION, component.version),
+        (IdentityField.PURL, component.purl),
+        (IdentityField.CPE, component.cpe),
+    )
+    for field, value in concluded:
+        if value is not None:
+            yield Identity(field=field, confidence=confidence, concluded_value=value, methods=[method])
 
 
 def _occurrence(evidence: Evidence, reference: str) -> Occurrence:

@@ -46,6 +46,7 @@ class Contents:
         self._fragment_entry, self._fragment_place = _fragment_layouts(super_block)
         self._lock = Lock()
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._fragments: dict[int, tuple[int, int]] = {}
         self._most_kept = max(LEAST_KEPT_FRAGMENTS, KEPT_FRAGMENTS_BYTES // super_block.block_bytes)
 
     def read(self, node: Node, max_bytes: int) -> bytes:
@@ -122,6 +123,12 @@ class Contents:
 
     def _fragment(self, number: int) -> tuple[int, int]:
         """Return the place of fragment block ``number`` and the word that says how it is stored."""
+        known = self._fragments.get(number)
+        if known is None:
+            known = self._fragments[number] = self._read_fragment(number)
+        return known
+
+    def _read_fragment(self, number: int) -> tuple[int, int]:
         if number >= self._super.fragments:
             raise FormatError(f"there are only {self._super.fragments} fragment blocks")
         block, offset = divmod(number * self._fragment_entry.size, TABLE_BLOCK_BYTES)

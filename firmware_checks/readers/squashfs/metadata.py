@@ -90,4 +90,9 @@ class Cursor:
 
     def unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
         """Return the next fields."""
-        return layout.unpack(self.take(layout.size))
+        place = self._place
+        end = place + layout.size
+        if end > len(self._data):
+            return layout.unpack(self.take(layout.size))
+        self._place = end
+        return layout.unpack_from(self._data, place)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from firmware_checks.format import EntryKind
 from firmware_checks.readers.squashfs.metadata import Cursor, Metadata
@@ -42,8 +41,7 @@ OWNER_IS_USER: Final = 0xFF
 """Versions 2 and 3: a group index that stands for the group with the user's number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(NamedTuple):
     """What an inode says, in whatever version; sizes in bytes."""
 
     kind: EntryKind
@@ -65,8 +63,7 @@ class Node:
     attributes: int = NO_ATTRIBUTES
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """One name in a folder: the inode it stands for, and what kind of thing the folder says it is."""
 
     name: bytes

@@ -98,7 +98,7 @@ class Volume:
             uid=uid,
             gid=gid,
             modified_s=node.modified_s,
-            target=visible(node.target.decode("utf-8", "backslashreplace"), most_characters=len(node.target) + 1),
+            target=_shown(node.target) if node.target else "",
             device=node.device,
             extended={} if node.attributes == NO_ATTRIBUTES else self._extended(node),
             offset=node.start if node.blocks and is_file else None,
@@ -129,6 +129,10 @@ def open_volume(window: Window, super_block: SuperBlock, limits: Limits) -> Volu
     volume = Volume(window, super_block, next(candidates(super_block)), limits)
     volume.root()  # what is damaged below it is told when it is met
     return volume
+
+
+def _shown(target: bytes) -> str:
+    return visible(target.decode("utf-8", "backslashreplace"), most_characters=len(target) + 1)
 
 
 def _refuse(reason: str, _most_bytes: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import string
+import struct
 import time
 
 import pytest
@@ -12,19 +13,31 @@ from packageurl import PackageURL
 
 from firmware_checks.component_naming import components_from_regions, name_components
 from firmware_checks.component_rules import CPE_FIELDS, ComponentRule, Example, load_rules
+from firmware_checks.fact_collection import FactCollector
+from firmware_checks.fact_reader import FactReader
+from firmware_checks.fusion import EvidenceOfImage, fuse
+from firmware_checks.identity import Identities
 from firmware_checks.patterns import PatternSet
 from firmware_checks.region import Region
 from firmware_checks.span import Span
+from toolkit.core.registry import discover
 from toolkit.core.window import Window
 from toolkit.report.model import Component, Confidence, RegionKind
 
 RULES = load_rules()
 SEARCH = PatternSet([pattern for rule in RULES for pattern in rule.patterns])
 EXAMPLES = [(rule, example) for rule in RULES for example in rule.example]
-TEXTS = [(rule, example) for rule, example in EXAMPLES if example.text]
+TEXTS = [(rule, example) for rule, example in EXAMPLES if example.text and not example.file]
+IN_FILES = [(rule, example) for rule, example in EXAMPLES if example.file]
+IDENTITIES = Identities(RULES)
+READERS = discover("firmware_checks.facts", attribute="READER", kind=FactReader, group=None)
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
 every_text = pytest.mark.parametrize(("rule", "example"), TEXTS, ids=[f"{r.name}-{e.version}" for r, e in TEXTS])
+
+every_text_in_a_file = pytest.mark.parametrize(
+    ("rule", "example"), IN_FILES, ids=[f"{r.name}-{e.file}-{e.version}" for r, e in IN_FILES]
+)
 
 TOOLCHAIN = (
     "GCC: (GNU Tools for Arm Embedded Processors 9-2019-q4-major) 9.3.1 20191025 (release)",
@@ -60,7 +73,29 @@ def _versions(rule: ComponentRule, data: bytes) -> set[str | None]:
     return {component.version for component in _named(data) if component.name == rule.name}
 
 
+def _in_program(text: str) -> bytes:
+    """Return an ELF file for Linux whose constants hold ``text``."""
+    constants, names = _in_strings(text), b"\0.rodata\0.shstrtab\0"
+    at = 52 + len(constants)
+    header = struct.pack("<HHIIIIIHHHHHH", 3, 40, 1, 0, 0, at + len(names), 0, 52, 32, 0, 40, 3, 2)
+    sections = bytes(40) + struct.pack("<10I", 1, 1, 2, 0x8000, 52, len(constants), 0, 0, 4, 0)
+    sections += struct.pack("<10I", 9, 3, 0, 0, at, len(names), 0, 0, 1, 0)
+    return b"\x7fELF\1\1\1" + bytes(9) + header + constants + names + sections
+
+
+def _from_file(example: Example) -> tuple[Component, ...]:
+    """Return what is named when the file of ``example`` is found where its kind belongs."""
+    folder = "usr/lib" if ".so" in example.file else "usr/bin"
+    span = Span(f"root.tar!{folder}/{example.file}", Window.of(_in_program(example.text)))
+    collector = FactCollector(READERS, IDENTITIES, lambda *_: pytest.fail("a reader failed"))
+    collector.collect(span)
+    hits = tuple((span, hit) for hit in SEARCH.search(span.window.view))
+    return fuse(EvidenceOfImage(hits=hits, files=collector.files), RULES, IDENTITIES)
+
+
 def _from_example(rule: ComponentRule, example: Example) -> tuple[Component, ...]:
+    if example.file:
+        return _from_file(example)
     if example.text:
         return _named(_in_strings(example.text))
     span = Span("image.bin", Window.of(b"\0" * 64))
@@ -82,6 +117,18 @@ def test_an_example_is_found_with_its_version_wherever_it_stands(rule: Component
     for before in (0, 1, 2, 3, 511, 512, 513, 4096, (1 << 20) - len(text) // 2):
         surrounded = noise.randbytes(min(before, 700)).rjust(before, b"\xff") + text + noise.randbytes(600)
         assert _versions(rule, surrounded) == {example.version}
+
+
+@every_text_in_a_file
+def test_an_example_is_found_in_a_file_of_the_component(rule: ComponentRule, example: Example) -> None:
+    assert {c.version for c in _from_file(example) if c.name == rule.name} == {example.version}
+
+
+@every_rule
+def test_every_short_expression_for_own_files_is_proven_by_an_example(rule: ComponentRule) -> None:
+    texts = [_in_strings(example.text) for example in rule.example if example.text]
+    for pattern in rule.own_patterns:
+        assert any(pattern.search(text) for text in texts), pattern.pattern
 
 
 @every_rule

@@ -76,3 +76,12 @@ def test_segments_without_end_are_left() -> None:
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         _open(data)
+
+
+def test_only_a_whole_picture_is_closed() -> None:
+    assert FORMAT.closed is not None
+    picture = FORMAT.example()
+    assert FORMAT.closed(Window.of(picture))
+    assert not FORMAT.closed(Window.of(picture + b"\0"))
+    assert not FORMAT.closed(Window.of(picture[:40]))
+    assert not FORMAT.closed(Window.of(b"\xff\xd8\xff\xd9"))

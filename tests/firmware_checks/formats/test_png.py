@@ -61,3 +61,15 @@ def test_chunks_without_end_are_left() -> None:
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         _open(data)
+
+
+@pytest.mark.parametrize("data", [PICTURE[:-1], PICTURE + b"\0", PICTURE[:20], MAGIC, PICTURE[:33]])
+def test_only_a_whole_picture_is_closed(data: bytes) -> None:
+    assert FORMAT.closed is not None
+    assert FORMAT.closed(Window.of(PICTURE))
+    assert not FORMAT.closed(Window.of(data))
+
+
+def test_chunks_without_end_are_not_followed_for_ever() -> None:
+    assert FORMAT.closed is not None
+    assert not FORMAT.closed(Window.of(PICTURE[:33] + _chunk(b"IDAT", b"") * (CHUNKS + 1)))

@@ -412,6 +412,14 @@ def test_a_header_without_a_directory_must_fit_its_data(method: int) -> None:
         _open(header + b"\xff" * 5000)
 
 
+@pytest.mark.parametrize("name", [b"\x00\x01\x02", b"pump\x7f.bin", b"a\nb"])
+def test_a_header_in_a_program_is_no_archive_when_its_name_is_no_text(name: bytes) -> None:
+    start = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 1, 0, 0, 0, 0, 521 << 20, 521 << 20, len(name), 0)
+    with pytest.raises(FormatError):
+        _open(start + name + bytes(64))
+    assert _open(start + b"x" * len(name) + bytes(64)).problems
+
+
 def test_other_methods_are_believed_without_a_directory() -> None:
     header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 12, 0, 0, 0, 30, 9, 1, 0) + b"x"
     assert _open(header + bytes(30)).size == 61

@@ -28,7 +28,7 @@ def read(data: bytes) -> VectorTable | None:
 
 
 def find(data: bytes) -> list[VectorTable]:
-    return find_tables(memoryview(data), survey(memoryview(data)))
+    return list(find_tables(memoryview(data), survey(memoryview(data))))
 
 
 def test_a_table_is_read_as_it_was_built() -> None:
@@ -133,7 +133,7 @@ def test_a_table_with_handlers_too_far_apart_for_the_image_is_none() -> None:
 @given(st.binary(max_size=600), st.integers(0, 3))
 def test_any_bytes_can_be_searched(data: bytes, start: int) -> None:
     view = memoryview(data)
-    find_tables(view, [Stretch(start, len(data), Texture.PLAIN)] if len(data) > start else [])
+    list(find_tables(view, [Stretch(start, len(data), Texture.PLAIN)] if len(data) > start else []))
 
 
 @pytest.mark.parametrize(("address", "expected"), [(0x2000_0000, True), (0x1000_8000, True), (0x4000_0000, False)])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.app.moment import clock_option
+from toolkit.app.secrets import CommandLineSecrets, passphrase_option
 from toolkit.core.errors import InputError
+
+if TYPE_CHECKING:
+    from firmware_checks.vulnerabilities.bundle import Manifest
 
 EPILOG = """\b
 Examples:
@@ -24,12 +28,23 @@ IMPORT_EPILOG = """\b
 Examples:
   medharden db import --db vulnerabilities.db nvdcve-2.0-*.json.gz known_exploited_vulnerabilities.json
   medharden db import --db vulnerabilities.db /media/stick/feeds/
+  medharden db import --db vulnerabilities.db /media/stick/data.bundle --trust office.pub
 
 \b
 Files are taken as their makers publish them, packed or not, in any order and
 repeatedly: NVD 2.0 and 1.1, CVE 5, CISA KEV (JSON or CSV), EPSS,
 endoflife.date, CSAF advisories, OSV, and archives of these. All files count,
-or none: a broken one is named, and the database stays what it was."""
+or none: a broken one is named, and the database stays what it was.
+A bundle of `medharden db export` takes the place of the whole database; it must
+be signed by a key that --trust names, and no older than what is there."""
+
+EXPORT_EPILOG = """\b
+Examples:
+  medharden db export /media/stick/data.bundle --db vulnerabilities.db --key file:office.pem
+
+\b
+The bundle holds the whole database in one file for sites without a network.
+Hand on the public half of the key on another way: medharden keys export."""
 
 STATUS_EPILOG = """\b
 Examples:
@@ -67,12 +82,78 @@ def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
 
 @COMMAND.command(name="import", short_help="Add files of vulnerability data.", epilog=IMPORT_EPILOG)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--trust", "trusted", multiple=True, metavar="FILE", type=click.Path(path_type=Path), help="Public key for bundles."
+)
+@click.option("--policy", default="legacy", show_default=True, metavar="NAME", help="Algorithms that are accepted.")
+@click.option("--allow-older", is_flag=True, help="Take a bundle although its data is older.")
 @db_option
 @json_option
 @clock_option
-def import_files(paths: tuple[Path, ...], *, database_path: Path, as_json: bool, now: datetime) -> None:
+def import_files(
+    paths: tuple[Path, ...],
+    *,
+    trusted: tuple[Path, ...],
+    policy: str,
+    allow_older: bool,
+    database_path: Path,
+    as_json: bool,
+    now: datetime,
+) -> None:
     """Add the files at PATHS, and those in folders, to the database; it is made when it is not there."""
+    from firmware_checks.vulnerabilities.bundle import import_bundle, is_bundle
+    from signing.key import read_public_key
+    from signing.policy import policy_named
+
+    bundles = [path for path in paths if path.is_file() and is_bundle(path)]
+    if bundles:
+        if len(paths) > 1:
+            raise InputError(f"{bundles[0]}: a bundle takes the place of everything; import it alone")
+        keys = [read_public_key(path) for path in trusted]
+        done = import_bundle(bundles[0], database_path, keys, policy_named(policy), may_be_older=allow_older)
+        _tell_bundle(done, bundles[0], as_json=as_json)
+        return
     _add(_files(paths), database_path, now, as_json=as_json)
+
+
+@COMMAND.command(name="export", short_help="Write a signed bundle.", epilog=EXPORT_EPILOG)
+@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--key", "uris", multiple=True, required=True, metavar="URI", help="Key to sign with; may be repeated.")
+@click.option("--policy", default="legacy", show_default=True, metavar="NAME", help="Algorithms that may sign.")
+@passphrase_option
+@db_option
+@json_option
+def export(
+    output: Path,
+    *,
+    uris: tuple[str, ...],
+    policy: str,
+    passphrase_file: Path | None,
+    database_path: Path,
+    as_json: bool,
+) -> None:
+    """Write the whole database to the one file OUTPUT, signed, for sites without a network."""
+    from contextlib import ExitStack
+
+    from firmware_checks.vulnerabilities.bundle import export_bundle
+    from signing.keyring import open_signer
+    from signing.policy import policy_named
+
+    secrets = CommandLineSecrets(passphrase_file)
+    with ExitStack() as stack:
+        signers = [stack.enter_context(open_signer(uri, secrets)) for uri in uris]
+        manifest = export_bundle(database_path, output, signers, policy_named(policy))
+    _tell_bundle(manifest, output, as_json=as_json)
+
+
+def _tell_bundle(manifest: Manifest, path: Path, *, as_json: bool) -> None:
+    import msgspec
+
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(manifest), indent=2).decode())
+        return
+    ages = ", ".join(f"{kind} of {day or '(no date)'}" for kind, day in sorted(manifest.dates.items()))
+    click.echo(f"{path}: {manifest.counts.get('vulnerabilities', 0)} vulnerabilities; {ages}")
 
 
 def _add(files: list[Path], database_path: Path, now: datetime, *, as_json: bool) -> None:

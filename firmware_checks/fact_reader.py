@@ -1,0 +1,115 @@
+"""What a structure in a file says about software: data, and one function that reads it.
+
+A pattern finds a text wherever it stands. A fact reader knows the structure: the package database, the version
+resource, the list of modules a Go program was built from. Each reader is one file in ``firmware_checks/facts``; it is
+asked only about files it ``wants``, which it tells from the name and the first bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from firmware_checks.readers.elf_file import MAGIC, ElfFile, read_elf
+from firmware_checks.span import Span
+from firmware_checks.version_texts import VersionText
+from toolkit.core.errors import FormatError
+from toolkit.report.model import Confidence
+
+__all__ = ["Content", "Fact", "FactReader", "Linkage", "Relation", "Statement"]
+
+
+class Relation(enum.StrEnum):
+    """What the file has to do with the component it names."""
+
+    IS = "is"
+    """The file is a part of it."""
+    CONTAINS = "contains"
+    """It was built into the file."""
+    LISTS = "lists"
+    """The file is a register of what is installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A component that a structure names."""
+
+    name: str
+    version: str | None
+    relation: Relation
+    offset: int
+    """Where in the file it stands."""
+    excerpt: str
+    purl_type: str = "generic"
+    """Type of the package URL: ``deb``, ``pypi``, ``golang`` ..."""
+    namespace: str = ""
+    release: str | None = None
+    """The full version of a package, where ``version`` is that of the software in it."""
+    confidence: Confidence = Confidence.CERTAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linkage:
+    """How a program gets the libraries it uses."""
+
+    needed: tuple[str, ...] = ()
+    soname: str | None = None
+    is_dynamic: bool = False
+    symbol_versions: tuple[str, ...] = ()
+    """Names of the interface versions it defines, such as ``LIBUSB_1.0``."""
+    build_id: str | None = None
+
+
+Fact = Statement | Linkage | VersionText
+
+
+@dataclass(frozen=True)
+class Content:
+    """One file in an image, with what several readers ask for read once."""
+
+    span: Span
+
+    @cached_property
+    def path(self) -> str:
+        """Path inside its container, without the containers around it."""
+        return self.span.path.rpartition("!")[2]
+
+    @cached_property
+    def name(self) -> str:
+        """Base name of the file."""
+        return self.path.rpartition("/")[2]
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes, up to 16."""
+        return bytes(self.span.window.view[:16])
+
+    @cached_property
+    def elf(self) -> ElfFile | None:
+        """The tables of an ELF file; None for all else."""
+        if not self.head.startswith(MAGIC):
+            return None
+        try:
+            return read_elf(self.span.window)
+        except FormatError:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactReader:
+    """How one kind of structure is found and read."""
+
+    name: str
+    title: str
+    source: str
+    """The specification or the program that writes it."""
+    wants: Callable[[Content], bool]
+    """Tell from name and first bytes whether it is worth a look; must be quick, it is asked about every file."""
+    read: Callable[[Content], Iterator[Fact]]
+    """Yield what the structure says; raise ``FormatError`` where it is damaged: what was said before stays."""
+    example: Callable[[], tuple[str, bytes]]
+    """Return a path and a small file of that kind."""
+    states: tuple[tuple[str, str | None], ...]
+    """Names and versions that the example states."""

@@ -1,0 +1,137 @@
+"""Which of a program's versions is its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from firmware_checks.identity import Identities, Identity
+from firmware_checks.own_versions import (
+    Ballot,
+    Linked,
+    Verdict,
+    decide,
+    votes_of,
+    votes_of_file_name,
+    with_votes_of_rule,
+)
+from firmware_checks.version_texts import version_texts
+
+IDENTITIES = Identities([])
+
+
+def _identity(path: str) -> Identity:
+    identity = IDENTITIES.of_file(path)
+    assert identity is not None
+    return identity
+
+
+def _ballot(path: str, *texts: str) -> Ballot:
+    data = b"\0" + b"\0".join(text.encode() for text in texts) + b"\0"
+    found = version_texts(memoryview(data), [(0, len(data))])
+    return Ballot(path, votes_of(found, _identity(path), path.rpartition("/")[2]))
+
+
+def _decided(path: str, *texts: str, linked: Linked | None = None) -> Verdict | None:
+    return decide([_ballot(path, *texts)], {} if linked is None else {path: linked})
+
+
+@pytest.mark.parametrize(
+    ("path", "texts", "version"),
+    [
+        ("bin/tar", ("tar (GNU tar) 1.34",), "1.34"),
+        ("bin/tar", ("GNU format as per tar <= 1.12", "1.34"), "1.34"),
+        ("usr/bin/strace", ("since strace 4.22.", "in strace 5.2, it was", "6.1"), "6.1"),
+        ("usr/bin/tcpdump", ("%s version 4.99.3\n", "ver 3.2 ", "V5.2"), "4.99.3"),
+        ("usr/bin/gawk", ("GNU Awk 5.2.1",), "5.2.1"),
+        ("usr/sbin/openvpn", ("OpenVPN 2.6.14 arm", "starting with OpenVPN 2.1, do"), "2.6.14"),
+        ("usr/lib/libssh.so.4.9.6", ("SSH-2.0-libssh_0.10.6",), "0.10.6"),
+        ("usr/lib/libgcrypt.so.20", ("\n\nThis is Libgcrypt 1.10.1 - The library", "1.2.410.200004.1.3"), "1.10.1"),
+        ("usr/lib/libreadline.so.8.2", ("8.2",), "8.2"),
+        ("usr/lib/libjson-c.so.5.2.0", ("0.16",), "0.16"),
+        ("usr/lib/libcares.so.2.5.1", ("1.18.1",), "1.18.1"),
+        ("usr/lib/libpython3.11.so.1.0", ("1.0", "__version__", "3.11.2", "14.0.0", "unidata_version"), "3.11.2"),
+        ("usr/bin/kmod", ("kmod version 30",), "30"),
+        ("usr/lib/libopenal.so.1.19.1", ("1.1 ALSOFT 1.19.1",), "1.19.1"),
+        ("usr/bin/mbimcli", ("mbimcli 1.28.2\nCopyright (C)",), "1.28.2"),
+        ("usr/sbin/iw", ("0.8", "1.6", "3.2", "bitrates", "5.19"), "5.19"),
+    ],
+)
+def test_a_program_tells_its_own_version(path: str, texts: tuple[str, ...], version: str) -> None:
+    verdict = _decided(path, *texts)
+    assert verdict is not None
+    assert verdict.version == version
+
+
+@pytest.mark.parametrize(
+    ("path", "texts"),
+    [
+        ("usr/bin/curl", ("OpenSSL 1.1.1k  25 Mar 2021",)),
+        ("usr/bin/curl", ("requires curl 7.20 or later", "as of curl 7.10.")),
+        ("usr/bin/curl", ("127.0.0.1", "255.255.255.0", "1.3.6.1.4.1", "192.168.1.1")),
+        ("usr/bin/curl", ('<?xml version="1.0"?>', "HTTP version 1.1", "1.0")),
+        ("usr/bin/curl", ("/usr/lib/curl/7.20/x", "http://curl.example/7.20", "libcurl.so.4.8", "GCC curl 12.2.0")),
+        ("usr/bin/curl", ("5.25 inch", "646.1991", "2.5")),
+        ("usr/lib/libmp3lame.so.0", ("2.4",)),
+        ("usr/lib/libqpdf.so.29", ('QPDF is licensed under the Apache License, Version 2.0 (the "License");',)),
+        ("usr/sbin/exim4", tuple(f"{n}.{n}.0 " for n in range(9))),
+    ],
+)
+def test_numbers_of_others_are_not_the_programs_version(path: str, texts: tuple[str, ...]) -> None:
+    verdict = _decided(path, *texts)
+    assert verdict is None or verdict.version is None
+
+
+def test_two_versions_without_a_lead_are_both_candidates() -> None:
+    verdict = _decided("usr/bin/curl", "7.88.1", "3.0.2")
+    assert verdict is not None
+    assert (verdict.version, verdict.candidates) == (None, ("3.0.2", "7.88.1"))
+
+
+def test_the_version_of_a_linked_library_is_not_the_programs_own() -> None:
+    known = Linked(versions=frozenset({"3.0.2"}))
+    beside = Linked(keys=frozenset({"other"}))
+    series = Linked(versions=frozenset({"3.0.9"}))
+    handed = Linked(names=("libz.so.1",))
+    for linked in (known, series):
+        verdict = _decided("usr/bin/curl", "7.88.1", "3.0.2", linked=linked)
+        assert verdict is not None
+        assert verdict.version == "7.88.1"
+    assert _decided("usr/bin/curl", "3.0.2", "other library", linked=beside) is None
+    assert _decided("usr/bin/curl", "1.2.13", linked=handed) is None
+
+
+def test_what_most_files_of_a_family_hold_is_theirs_though_a_library_has_it_too() -> None:
+    paths = [f"usr/lib/gstreamer-1.0/libgst{name}.so" for name in ("alsa", "audioconvert", "videoscale")]
+    ballots = [_ballot(path, "1.22.0", "LGPL") for path in paths]
+    released_together = Linked(versions=frozenset({"1.22.0"}), is_family=True)
+    verdict = decide(ballots, dict.fromkeys(paths, released_together))
+    assert verdict is not None
+    assert verdict.version == "1.22.0"
+    assert decide(ballots, dict.fromkeys(paths, Linked(versions=frozenset({"1.22.0"})))) is None
+
+
+def test_a_series_supports_its_release_and_one_zero_more_is_the_same() -> None:
+    verdict = _decided("usr/lib/liblua5.3.so.0", "Lua 5.3.6  Copyright", "lua 5.3")
+    assert verdict is not None
+    assert verdict.version == "5.3.6"
+    verdict = decide([_ballot("usr/bin/pacat", "pulseaudio 16.1"), _ballot("usr/bin/pactl", "16.1.0")], {})
+    assert verdict is not None
+    assert verdict.version == "16.1"
+
+
+def test_patterns_for_own_files_outweigh_other_texts() -> None:
+    data = b"\x002.1.12-stable\x009.9.9\x00"
+    texts = version_texts(memoryview(data), [(0, len(data))])
+    votes = votes_of(texts, _identity("usr/lib/libevent.so"), "libevent.so")
+    stable = next(text for text in texts if text.number == "2.1.12")
+    verdict = decide([Ballot("x", with_votes_of_rule(votes, {"2.1.12": stable}))], {})
+    assert verdict is not None
+    assert verdict.points > 5
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("libz.so.1.2.13", "1.2.13"), ("libbfd-2.40.1.so", "2.40.1"), ("libiw.so.30", "30"), ("libx.so", None)],
+)
+def test_the_name_of_a_library_can_be_its_version(name: str, version: str | None) -> None:
+    assert [vote.text.version for vote in votes_of_file_name(name)] == ([version] if version else [])
