@@ -81,6 +81,11 @@ class _Dependency(click.ParamType[tuple[int, Version]]):
         return int(number), _Version().convert(version, param, ctx)
 
 
+def address(text: str) -> int:
+    """Return the number that ``text`` is, in hexadecimal with 0x before it."""
+    return int(text, 0)
+
+
 @click.group(name="image", short_help="Sign and verify images for boot loaders.", epilog=EPILOG)
 def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
     """Signed images: MCUboot and SUIT to sign, and what other vendors use to verify."""
@@ -99,7 +104,7 @@ def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
 @click.option("--header-bytes", type=int, default=512, show_default=True, help="Room for the MCUboot header.")
 @click.option("--header-is-there", is_flag=True, help="The program already starts with that room, filled with zeros.")
 @click.option("--slot-bytes", type=int, help="Size of the place it goes to.")
-@click.option("--load-address", type=lambda text: int(text, 0), help="Address in RAM it is loaded to.")
+@click.option("--load-address", type=address, help="Address in RAM it is loaded to.")
 @policy_option
 @passphrase_option
 @json_option
@@ -155,7 +160,7 @@ def _signed(program: bytes, asked: dict[str, Any], signer: Any, policy: Any) -> 
 @click.option("--min-counter", type=click.IntRange(0), help="Refuse a lower security counter or sequence number.")
 @click.option("--vendor", metavar="DOMAIN|UUID", help="Refuse what another vendor made.")
 @click.option("--device", metavar="NAME|UUID", help="Refuse what is for another device; needs --vendor.")
-@click.option("--load-address", type=lambda text: int(text, 0), help="Refuse what is made for another address.")
+@click.option("--load-address", type=address, help="Refuse what is made for another address.")
 @click.option("--slot-bytes", type=int, help="Refuse what does not fit.")
 @click.option("--installed", type=_Dependency(), multiple=True, metavar="IMAGE:VERSION", help="Other image there.")
 @policy_option

@@ -1,0 +1,1 @@
+"""One file for each format of vulnerability data that can be imported."""

@@ -1,0 +1,178 @@
+"""From all that is said about one vulnerability of one component to one match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from firmware_checks.vulnerabilities.database import AffectedRow, StoredProduct
+from firmware_checks.vulnerabilities.knowledge import KnownProduct, KnownVulnerability
+from firmware_checks.vulnerabilities.match import Justification, Match, MatchStatus, Provenance
+from firmware_checks.vulnerabilities.ranges import VersionRange
+from firmware_checks.vulnerabilities.record import SourceKind
+from firmware_checks.vulnerabilities.tables import SOURCES
+from firmware_checks.vulnerabilities.versions import version_key
+from toolkit.report.model import Confidence
+
+__all__ = ["Case", "Claim", "known_claim", "lower", "match_of", "severity_word", "sureness"]
+
+OWN = "medharden"
+MOST_STATEMENTS = 12
+"""Statements that one match shows; a record may name a hundred ranges."""
+_RANKS = {confidence: rank for rank, confidence in enumerate(Confidence)}
+_WORDS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
+
+
+class Claim(msgspec.Struct, kw_only=True, gc=False):
+    """One statement that holds for some of the possible versions."""
+
+    provenance: Provenance
+    confidence: Confidence
+    versions: frozenset[str]
+    note: str = ""
+    """Why it is not surer."""
+    conditions: tuple[str, ...] = ()
+    """What must also be true and is not known."""
+    is_excluded: bool = False
+    """Whether what was found in the device contradicts it."""
+    is_outranked: bool = False
+    """Whether the makers themselves say otherwise."""
+
+    @property
+    def weight(self) -> tuple[bool, bool, bool, int]:
+        """What decides which of several statements is shown first."""
+        return not self.is_excluded, not self.is_outranked, not self.conditions, _RANKS[self.confidence]
+
+
+@dataclass(slots=True)
+class Case:
+    """All that is said about one vulnerability of one component."""
+
+    claims: list[Claim] = field(default_factory=list)
+    known: KnownVulnerability | None = None
+    row: AffectedRow | None = None
+    denial: str = ""
+    """Ranges of the knowledge base when it knows the vulnerability and they hold none of the versions."""
+
+
+def lower(one: Confidence, other: Confidence) -> Confidence:
+    """Return the less sure of two."""
+    return one if _RANKS[one] <= _RANKS[other] else other
+
+
+def severity_word(score: float | None) -> str:
+    """Return the word for a CVSS base score. Source: CVSS 3.1 specification, section 5."""
+    if score is None:
+        return "unknown"
+    return next((word for least, word in _WORDS if score >= least), "none")
+
+
+def known_claim(
+    product: KnownProduct, row: KnownVulnerability, versions: VersionRange, keys: Mapping[str, bytes]
+) -> Claim | None:
+    """Return what the knowledge base says of the versions in ``keys``; None when none of them is inside."""
+    low, high = versions.keys(product.scheme)
+    inside = frozenset(version for version, key in keys.items() if low <= key < high)
+    if keys and not inside:
+        return None
+    is_vague = row.doubt is not None or versions.is_unbounded
+    confidence = Confidence.LOW if is_vague else Confidence.MEDIUM if row.condition else Confidence.HIGH
+    note = row.doubt or ("the source names no bounds" if versions.is_unbounded else row.condition or "")
+    return Claim(
+        provenance=Provenance(
+            source=OWN, record=row.source, product=product.cpes[0].replace("\\", ""), range=str(versions)
+        ),
+        confidence=confidence if keys else Confidence.LOW,
+        versions=inside,
+        note=note,
+    )
+
+
+def sureness(row: AffectedRow, product: StoredProduct, version: str | None) -> tuple[Confidence, str]:
+    """Return how sure a range of the database is, and why it is not surer."""
+    if version is None:
+        return Confidence.LOW, ""
+    text = row.range
+    if text.startswith("="):
+        is_same = version_key(text[1:], product.scheme) == version_key(version, product.scheme)
+        return (Confidence.HIGH, "") if is_same else (Confidence.MEDIUM, f"{text[1:]} is named with any update")
+    if "<" not in text:
+        if ">" in text:
+            return Confidence.MEDIUM, "no version is named in which it is mended"
+        return Confidence.LOW, "no versions are named"
+    is_fallback = row.origin == "cna" or (row.record % SOURCES != SourceKind.NVD and not row.is_authority)
+    return (Confidence.MEDIUM, "the NVD has not looked at it") if is_fallback else (Confidence.HIGH, "")
+
+
+def match_of(name: str, case: Case, versions: Sequence[str], ceiling: Confidence) -> Match:
+    """Return the match that the statements in ``case`` amount to; ``ceiling`` is how sure the component itself is."""
+    claims = case.claims
+    if len(claims) > 1:
+        claims = sorted(claims, key=lambda claim: claim.weight, reverse=True)
+    best = claims[0]
+    affected = _held(claims, versions)
+    status, confidence, reason = _verdict(case, best, versions, affected)
+    known, row = case.known, case.row
+    score = row.score if row is not None else None
+    exploited = row.exploited_since if row is not None else None
+    own_words = known.summary if known is not None else None
+    return Match(
+        id=name,
+        status=status,
+        confidence=lower(confidence, ceiling),
+        justification=Justification.CODE_NOT_PRESENT if status is MatchStatus.NOT_AFFECTED else None,
+        reason=reason,
+        range=best.provenance.range,
+        versions=affected,
+        score=score,
+        severity=severity_word(score) if known is None or score is not None else known.severity.value,
+        exploited_since=exploited or (known.kev.isoformat() if known is not None and known.kev else None),
+        epss=row.epss if row is not None else None,
+        summary=own_words or (row.text if row is not None else None) or "",
+        families=tuple(family.value for family in known.families) if known is not None else (),
+        provenance=_statements(claims),
+    )
+
+
+def _held(claims: Sequence[Claim], versions: Sequence[str]) -> tuple[str, ...]:
+    """Return those of ``versions`` that a statement names which nothing contradicts."""
+    if len(versions) == 1 and len(claims) == 1:
+        return () if claims[0].is_excluded else tuple(versions)
+    held = {version for claim in claims if not claim.is_excluded for version in claim.versions}
+    return tuple(version for version in versions if version in held)
+
+
+def _statements(claims: Sequence[Claim]) -> tuple[Provenance, ...]:
+    if len(claims) == 1:
+        return (claims[0].provenance,)
+    return tuple(dict.fromkeys(claim.provenance for claim in claims))[:MOST_STATEMENTS]
+
+
+def _verdict(
+    case: Case, best: Claim, versions: Sequence[str], affected: Sequence[str]
+) -> tuple[MatchStatus, Confidence, str]:
+    said = best.provenance
+    open_question = MatchStatus.UNDER_INVESTIGATION
+    if best.is_excluded:
+        return (
+            MatchStatus.NOT_AFFECTED,
+            best.confidence,
+            f"it would apply if {' and '.join(best.conditions) or 'it ran on another system'}",
+        )
+    if not versions:
+        return open_question, Confidence.LOW, f"the version is not known; affected are {said.range}"
+    if case.denial:
+        reason = f"sources disagree: {said.source} names {said.range}, the shipped facts name {case.denial}"
+        return open_question, Confidence.LOW, reason
+    if best.is_outranked:
+        return open_question, Confidence.LOW, f"{said.source} names {said.range}, the makers do not name this version"
+    if len(affected) < len(versions):
+        reason = f"affected if the version is {' or '.join(affected)} ({said.range})"
+        return open_question, lower(best.confidence, Confidence.MEDIUM), reason
+    if best.conditions:
+        reason = f"{said.range} is affected if {' and '.join(best.conditions)}"
+        return open_question, lower(best.confidence, Confidence.MEDIUM), reason
+    note = f"; {best.note}" if best.note else ""
+    return MatchStatus.AFFECTED, best.confidence, f"{', '.join(affected)} is in {said.range}{note}"
