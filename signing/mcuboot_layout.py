@@ -8,6 +8,7 @@ from typing import Final
 from toolkit.core.layout import U8, U16LE, U32LE, Layout, const, raw, wire
 
 __all__ = [
+    "COMPRESSED_FLAGS",
     "DEPENDENCY",
     "DEPENDENCY_LAYOUT",
     "ENCRYPTED_FLAGS",
@@ -15,6 +16,7 @@ __all__ = [
     "HEADER",
     "KEY_HASH",
     "KNOWN_FLAGS",
+    "LOAD_ADDRESS_FLAGS",
     "MAGIC",
     "PROTECTED",
     "PUBLIC_KEY",
@@ -58,6 +60,7 @@ class ImageHeader:
     header_bytes: int = wire(U16LE)
     protected_tlv_bytes: int = wire(U16LE)
     image_bytes: int = wire(U32LE)
+    """Without the header."""
     flags: int = wire(U32LE)
     major: int = wire(U8)
     minor: int = wire(U8)
@@ -82,6 +85,7 @@ class TlvInfo:
 
     magic: int = wire(U16LE)
     area_bytes: int = wire(U16LE)
+    """With this header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
-from firmware_checks.formats.mcuboot import SECURITY_COUNTER, build_image
+from firmware_checks.formats.mcuboot import build_image
 from firmware_checks.inventory import Inventory
+from signing.mcuboot_layout import SECURITY_COUNTER
 from toolkit.core.findings import Finding, Severity
 
 

@@ -10,16 +10,31 @@ from typing import Final
 from firmware_checks.format import ImageFormat, Magic, Opened, Part
 from firmware_checks.readers.byte_search import positions
 from firmware_checks.span import Span
+from signing.mcuboot_layout import (
+    COMPRESSED_FLAGS,
+    DEPENDENCY,
+    ENCRYPTED_FLAGS,
+    HASHES,
+    HEADER,
+    KEY_HASH,
+    LOAD_ADDRESS_FLAGS,
+    MAGIC,
+    PROTECTED,
+    PUBLIC_KEY,
+    SECURITY_COUNTER,
+    TLV_INFO,
+    UNPROTECTED,
+    ImageHeader,
+    TlvInfo,
+    shown_version,
+)
 from toolkit.core.errors import FormatError, Truncated
-from toolkit.core.layout import U8, U16LE, U32LE, Layout, const, wire
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window
 from toolkit.report.model import Fact, Integrity, RegionKind
 
 __all__ = ["FORMAT", "PUBLISHED_TEST_KEYS", "build_image"]
 
-MAGIC = 0x96F3_B83D
-PROTECTED, UNPROTECTED = 0x6908, 0x6907
 TLV_HEADER_BYTES = 4
 MOST_IMAGE_BYTES = 256 << 20
 
@@ -35,10 +50,7 @@ FLAGS: Final = {
     0x0800: "compressed with ARM Thumb filter",
 }
 """IMAGE_F_... of image.h."""
-ENCRYPTED_FLAGS, COMPRESSED_FLAGS, ADDRESS_FLAGS = 0x000C, 0x0E00, 0x0120
-
-KEY_HASH, PUBLIC_KEY, PURE, DEPENDENCY, SECURITY_COUNTER = 0x01, 0x02, 0x25, 0x40, 0x50
-HASHES: Final = {0x10: "sha256", 0x11: "sha384", 0x12: "sha512"}
+PURE = 0x25
 SIGNATURES: Final = {
     0x20: "RSA-2048 PSS",
     0x21: "ECDSA P-224",
@@ -100,47 +112,6 @@ SWAP_TYPES: Final = {1: "none", 2: "test", 3: "permanent", 4: "revert", 5: "fail
 FLAG_STATES: Final = {0x01: "set", 0xFF: "unset"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageHeader:
-    """Header of an image; sizes in bytes. Source: MCUboot boot/bootutil/include/bootutil/image.h."""
-
-    magic: int = wire(const(MAGIC, U32LE))
-    load_address: int = wire(U32LE)
-    header_bytes: int = wire(U16LE)
-    protected_tlv_bytes: int = wire(U16LE)
-    image_bytes: int = wire(U32LE)
-    """Without the header."""
-    flags: int = wire(U32LE)
-    major: int = wire(U8)
-    minor: int = wire(U8)
-    revision: int = wire(U16LE)
-    build: int = wire(U32LE)
-    padding: int = wire(U32LE)
-
-    @property
-    def version(self) -> str:
-        """The version as MCUboot writes it."""
-        return f"{self.major}.{self.minor}.{self.revision}+{self.build}"
-
-    @property
-    def payload_end(self) -> int:
-        """Where the program ends."""
-        return self.header_bytes + self.image_bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlvInfo:
-    """Start of a TLV area. Source: image.h, struct image_tlv_info."""
-
-    magic: int = wire(U16LE)
-    area_bytes: int = wire(U16LE)
-    """With this header."""
-
-
-HEADER = Layout(ImageHeader, size=32)
-TLV_INFO = Layout(TlvInfo, size=4)
-
-
 @dataclass(frozen=True, slots=True)
 class Tlv:
     """One type-length-value record behind an image."""
@@ -170,7 +141,7 @@ def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract
     problems: list[str] = []
     tlvs, areas, end = _read_tlvs(window, header, problems)
     trailer = _trailer(window, end)
-    address = header.load_address if header.flags & ADDRESS_FLAGS else None
+    address = header.load_address if header.flags & LOAD_ADDRESS_FLAGS else None
     parts = [
         Part(start=0, end=header.header_bytes, title="MCUboot header", kind=RegionKind.METADATA, address=address),
         _payload(window, header, tlvs, address),
@@ -186,7 +157,7 @@ def _open(span: Span, limits: Limits) -> Opened:  # noqa: ARG001  # the contract
     return Opened(
         size=trailer.end if trailer else end,
         kind=RegionKind.CONTAINER,
-        title=f"MCUboot image {header.version}",
+        title=f"MCUboot image {shown_version(header.version)}",
         facts={**_header_facts(header), **_tlv_facts(header, tlvs), **(trailer.facts if trailer else {})},
         integrity=tuple(_verdicts(window, header, tlvs)),
         parts=tuple(part for part in parts if part.end > part.start),
@@ -279,12 +250,12 @@ def _is_encrypted(header: ImageHeader, tlvs: list[Tlv]) -> bool:
 
 def _header_facts(header: ImageHeader) -> dict[str, Fact]:
     facts: dict[str, Fact] = {
-        "version": header.version,
+        "version": shown_version(header.version),
         "header_bytes": header.header_bytes,
         "image_bytes": header.image_bytes,
         "flags": tuple(name for bit, name in FLAGS.items() if header.flags & bit),
     }
-    if header.flags & ADDRESS_FLAGS:
+    if header.flags & LOAD_ADDRESS_FLAGS:
         facts["load_address"] = header.load_address
     return facts
 
