@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from firmware_checks.fact_reader import Content, Fact, FactReader, Linkage, Statement
-from firmware_checks.identity import Identities, Identity
-from firmware_checks.own_versions import votes_of
+from firmware_checks.identity import Identities, Identity, normalised
+from firmware_checks.own_versions import names_itself
 from firmware_checks.readers.elf_file import constants
 from firmware_checks.region import Region
 from firmware_checks.span import Provenance, Span
@@ -21,6 +21,8 @@ __all__ = ["FactCollector", "FileFacts"]
 
 MOST_STATEMENTS = 20_000
 """Of one file; the largest package databases have some thousand rows."""
+RELOCATABLE = 1
+"""Type of ELF files that are yet to be linked."""
 MOST_EXCERPT_CHARACTERS = 80
 MOST_OWN = 50
 """Matches of one short pattern; more of them tell nothing."""
@@ -81,9 +83,8 @@ class FactCollector:
             self._ask(reader, content, facts)
         if content.elf is not None:
             archive = _ARCHIVE.search(span.path)
-            facts.identity = self.identities.of_file(f"lib/{archive[1]}.so" if archive else content.path)
-            if facts.identity is None:
-                facts.identity = self._chosen(content.path, facts)
+            by_name = self.identities.of_file(f"lib/{archive[1]}.so" if archive else content.path)
+            facts.identity = None if _is_kernel_module(content) else self._chosen(content.path, facts, by_name)
             if not facts.is_object:
                 self._search_own(content, facts)
 
@@ -93,12 +94,16 @@ class FactCollector:
             if region.memory is not None and region.span.path in self.files:
                 self.files[region.span.path].is_text = False
 
-    def _chosen(self, path: str, facts: FileFacts) -> Identity | None:
-        """Return which of the projects that have a program of this name it says it is."""
-        for identity in self.identities.alternatives(path):
-            if any(vote.is_own for vote in votes_of(facts.texts, identity, facts.name)):
+    def _chosen(self, path: str, facts: FileFacts, by_name: Identity | None) -> Identity | None:
+        """Return which of the projects that have a program of this name it says it is; else ``by_name``."""
+        others = [i for i in self.identities.alternatives(path) if by_name is None or i.name != by_name.name]
+        if not others or (by_name is not None and names_itself(facts.texts, _other_names(by_name, facts.name))):
+            return by_name
+        for identity in others:
+            keys = identity.keys if by_name is None else _other_names(identity, facts.name)
+            if names_itself(facts.texts, keys):
                 return identity
-        return None
+        return by_name
 
     def _facts(self, content: Content) -> FileFacts:
         span = content.span
@@ -141,6 +146,16 @@ class FactCollector:
                     offset=match.start("version"),
                 )
                 facts.own.setdefault(found.version, found)
+
+
+def _is_kernel_module(content: Content) -> bool:
+    """Tell whether the file is a part of the kernel, whatever programs have such a name."""
+    return content.elf is not None and content.elf.header.type == RELOCATABLE and content.name.endswith(".ko")
+
+
+def _other_names(identity: Identity, file_name: str) -> frozenset[str]:
+    """Return the names of a component beside that of its file, which others have too."""
+    return identity.keys - {normalised(file_name)}
 
 
 def _keep(facts: FileFacts, fact: Fact) -> None:

@@ -35,8 +35,10 @@ from firmware_checks.own_versions import (
     Linked,
     Verdict,
     decide,
+    settled_by_rule,
     votes_of,
     votes_of_file_name,
+    votes_of_release_in_name,
     with_votes_of_rule,
 )
 from firmware_checks.patterns import Hit
@@ -177,6 +179,16 @@ class _Fusion:
     def _places(self) -> Counter[tuple[str, str]]:
         return Counter((span.path, hit.pattern.owner) for span, hit in self._seen.hits)
 
+    @cached_property
+    def _versions_at(self) -> dict[str, set[tuple[str, str]]]:
+        """Owners of rules and the versions that their patterns found, by path: copies inside, or quotations."""
+        found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for span, hit in self._seen.hits:
+            version = dict(hit.groups).get("version")
+            if version is not None:
+                found[span.path].add((hit.pattern.owner, _number(version)))
+        return found
+
     def _linked(self, facts: FileFacts) -> frozenset[str]:
         """Return the names of the components whose libraries a file loads, directly or through others."""
         found: set[str] = set()
@@ -236,7 +248,7 @@ class _Fusion:
     def _voted(self, known: dict[str, set[str]]) -> list[Component]:
         """Return the components whose own files agree on a version.
 
-        What is plain is decided first: it tells which numbers in other programs are versions of libraries.
+        What is plain is decided first, then the libraries: they tell which numbers in other programs are theirs.
         """
         ballots, owners = self._ballots()
         told = frozenset(known)
@@ -244,11 +256,18 @@ class _Fusion:
             verdict = decide(of_one, {})
             if verdict is not None and verdict.version and verdict.points >= STRONG_POINTS and name not in told:
                 known.setdefault(name, set()).add(_number(verdict.version))
-        paths = {ballot.path for of_one in ballots.values() for ballot in of_one}
-        linked = {path: self._linked_by(self._seen.files[path], known) for path in paths}
-        verdicts = ((name, decide(of_one, linked)) for name, of_one in ballots.items())
+        for name, of_one in ballots.items():
+            is_library = any(".so" in self._seen.files[ballot.path].name for ballot in of_one)
+            verdict = decide(of_one, self._all_linked(of_one, known)) if is_library and name not in known else None
+            if verdict is not None and verdict.version and owners[name].is_known:
+                known[name] = {_number(verdict.version)}
+        verdicts = ((name, decide(of_one, self._all_linked(of_one, known))) for name, of_one in ballots.items())
         plain = ((owners[name], verdict) for name, verdict in verdicts if verdict is not None)
         return [self._of_verdict(one, verdict) for one, verdict in plain if one.is_known or verdict.is_named]
+
+    def _all_linked(self, ballots: Iterable[Ballot], known: Mapping[str, set[str]]) -> dict[str, Linked]:
+        """Return by path what is known about the libraries of the files that vote."""
+        return {ballot.path: self._linked_by(self._seen.files[ballot.path], known) for ballot in ballots}
 
     def _told_by_file_names(self, named: Collection[str]) -> list[Component]:
         """Return components of rules whose files are there by name and say nothing more."""
@@ -266,17 +285,20 @@ class _Fusion:
         """Return what every component's own files say about its version, and whose they are."""
         ballots: dict[str, list[Ballot]] = defaultdict(list)
         owners: dict[str, Identity] = {}
+        told: dict[str, set[str]] = defaultdict(set)
         for facts in self._seen.files.values():
             identity = facts.identity
             if identity is None or facts.is_object or is_document(facts.path):
                 continue
             votes = with_votes_of_rule(votes_of(facts.texts, identity, facts.name), facts.own)
+            votes += votes_of_release_in_name(facts.name) if identity.is_known else ()
             if identity.rule is not None and identity.rule.file_version:
                 votes += votes_of_file_name(facts.name)
             if votes:
                 ballots[identity.name].append(Ballot(facts.path, votes))
                 owners.setdefault(identity.name, identity)
-        return ballots, owners
+                told[identity.name].update(facts.own)
+        return {name: settled_by_rule(of_one, told[name]) for name, of_one in ballots.items()}, owners
 
     def _linked_by(self, facts: FileFacts, known: Mapping[str, set[str]]) -> Linked:
         """Return what is known about the libraries that a file loads, its own component's left out."""
@@ -288,7 +310,8 @@ class _Fusion:
             is_family=any(
                 i is not None and i.name != own and i.name[:FAMILY] == own[:FAMILY] != "lib" for i in identities
             ),
-            versions=frozenset(v for name in self._linked(facts) if name != own for v in known.get(name, ())),
+            versions=frozenset(v for name in self._linked(facts) if name != own for v in known.get(name, ()))
+            | frozenset(v for owner, v in self._versions_at.get(facts.path, ()) if owner != own),
             keys=frozenset().union(*(i.keys for i in identities if i is not None and i.name not in {own, "glibc"})),
         )
 

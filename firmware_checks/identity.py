@@ -101,6 +101,8 @@ class Identities:
         in_place = _PROGRAM_FOLDER.search(path) is not None
         owners = owners_of_program(base) if in_place or path.endswith(f"/{base}/{base}") else ()
         rule = self._exact.get((False, base)) if len(owners) == 1 else self._rule_of(base, is_library=False)
+        if owners == (base,) and rule is not self.of_name(base).rule:  # a project called like its program
+            rule = None
         if rule is not None and (len(owners) < 2 or base in rule.files):  # not a name that several use
             return self._with(self._of_rule[rule.name], file_name=base)
         if len(owners) == 1:

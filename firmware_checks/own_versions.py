@@ -10,14 +10,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from firmware_checks.identity import Identity, normalised
 from firmware_checks.version_texts import VersionText
 
-__all__ = ["Ballot", "Linked", "Verdict", "Vote", "decide", "votes_of", "votes_of_file_name", "with_votes_of_rule"]
+__all__ = [
+    "Ballot",
+    "Linked",
+    "Verdict",
+    "Vote",
+    "decide",
+    "names_itself",
+    "settled_by_rule",
+    "votes_of",
+    "votes_of_file_name",
+    "votes_of_release_in_name",
+    "with_votes_of_rule",
+]
 
 NAMED, NAMED_AS_FILE, OF_PROGRAM, LABELLED, ALONE_SHORT, WEAK, NOISE = 8.0, 4.0, 5.0, 3.0, 2.0, 1.2, 0.5
 """Points of a vote: behind the name, behind the name of the file alone, behind ``%s version``, behind the word version
@@ -55,7 +67,9 @@ _SENTENCE = re.compile(
 """What stands before a name in prose about a release, which is seldom the one at hand."""
 MOST_WORDS_BEFORE = 3
 _HOLLOW = re.compile(r"^(?:%[-0-9.]*s|[\s\W])*$")
-_OWN_WORDS = re.compile(r"^(?:%[-0-9.]*[sdux]|\W|\b(?:this|driver|program|library|software|package|daemon)\b)*$", re.IGNORECASE)
+_OWN_WORDS = re.compile(
+    r"^(?:%[-0-9.]*[sdux]|\W|\b(?:this|driver|program|library|software|package|daemon)\b)*$", re.IGNORECASE
+)
 """What a program calls itself without a name, behind what a log puts in front: ``%s:%d Driver``."""
 _DISTRIBUTION = re.compile(r"^(?:debian|ubuntu|buildroot|openwrt)[-_ ]$", re.IGNORECASE)
 """Put in front of the version by who built it."""
@@ -66,6 +80,8 @@ _OTHER_MEANING = re.compile(
 )
 """Addresses and object identifiers."""
 _BUILD_NUMBER = re.compile(r"/\d+$")
+_SOURCE_FOLDER = re.compile(r"/(?P<name>[A-Za-z][\w.+-]*)[-_]$")
+_FOLDER_END = re.compile(r"[+~=/]")
 _PLACEHOLDER = re.compile(r"%[-+ #'0]*$")
 """What makes of a number the width of a value that is printed: ``%'8.2f``."""
 _COMMON = frozenset(
@@ -111,19 +127,26 @@ _OTHER_PRODUCT = re.compile(r"[A-Z][a-z]+[^%]{0,40} version:? %s|^Linux$")
 """A text beside a number that is about to print it as the version of something with a name."""
 _SOURCE_FILE = re.compile(r"\S*(?:\w\.[a-z]{1,4}\b|/)\S*")
 """A path, or a name with an ending such as ``.c``."""
-_DATE = re.compile(r" (?:19|20)\d\d-\d\d-\d\d$")
+_DATE = re.compile(r" (?:19|20)\d\d(?:-\d\d-\d\d$|\d{4}\b)")
 _UNIT = re.compile(r"^ [a-z]")
+_RELEASE_IN_NAME = re.compile(r"-(\d+\.\d+\.\d+(?:\.\d+)?)\.so(?:\.|$)")
 _MARKUP = re.compile(r"<[^<>]*=[\"']?$")
 _COMPILER = re.compile(r"gcc|clang|binutils|\bld\b|ubuntu|debian \d", re.IGNORECASE)
 _BESIDE_COMPILER = re.compile(r"^\W*(?:gcc|g\+\+|clang|llvm)\b.{0,12}$|^ISO$", re.IGNORECASE)
 """A text beside a number that is the compiler's, or in the C library's table of conventions (``ISO 1.0``)."""
 _PADDED = re.compile(r"(?:^|\.)0\d\d")
 """Numbers filled up with zeros are measures and identifiers."""
-_UNITS = frozenset("k n u m s v x f ms us ns hz kb mb gb db mm cm in".split())
+_RATE = re.compile(r"\d+\.00$|29\.97$|59\.94$|23\.98$")
+"""Percentages, and pictures per second."""
+_FIRST = frozenset({"1.0.0", "0.1.0", "0.0.1"})
+"""Versions that parts of a program start with and often keep."""
+_BODY = re.compile(r"\b(?:IEEE|ISO|IEC|RFC|ITU|ANSI|ECMA)\W*$", re.IGNORECASE)
+"""Who makes standards: a number behind it is that of a standard."""
+_UNITS = frozenset({"k", "n", "u", "m", "s", "v", "x", "f", "ms", "us", "ns", "hz", "kb", "mb", "gb", "db", "mm", "cm"})
 """Letters behind two numbers that make a measure of them: ``62.5k``."""
 _PRINTED = re.compile(r"^\W*(?P<name>[A-Za-z][\w.+-]*?)[ /-](?:version:? ?|ver\.? ?|v)?%s", re.IGNORECASE)
 """A text that prints a name with what stands beside."""
-_VERSION_PRINTED = re.compile(r"\bversion\W{0,3}%s.*", re.IGNORECASE | re.DOTALL)
+_VERSION_PRINTED = re.compile(r"(?<!xml )\bversion\W{0,3}%s.*", re.IGNORECASE | re.DOTALL)
 
 
 HANDED = (
@@ -141,11 +164,6 @@ class Vote:
     text: VersionText
     points: float
     is_named: bool
-
-    @property
-    def is_own(self) -> bool:
-        """Whether a name of the component stands before it or beside it."""
-        return self.is_named or self.points >= LABELLED + NEAR_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +208,12 @@ def votes_of(texts: Sequence[VersionText], identity: Identity, file_name: str) -
     return votes
 
 
+def names_itself(texts: Sequence[VersionText], keys: frozenset[str]) -> bool:
+    """Tell whether a version among ``texts`` stands behind or beside one of the names ``keys``."""
+    votes = votes_of(texts, Identity("", None, keys), "")
+    return any(vote.is_named or any(_mentions_key(words, keys) for words in vote.text.near) for vote in votes)
+
+
 def with_votes_of_rule(votes: Iterable[Vote], found: Mapping[str, VersionText]) -> list[Vote]:
     """Return ``votes`` and what patterns made for the component's own files have found, by version.
 
@@ -198,6 +222,33 @@ def with_votes_of_rule(votes: Iterable[Vote], found: Mapping[str, VersionText]) 
     numbers = {re.sub(r"[^\d.].*", "", version) for version in found}
     others = [vote for vote in votes if vote.text.version in found or vote.text.number not in numbers]
     return [*others, *(Vote(text, NAMED / len(found), len(found) == 1) for text in found.values())]
+
+
+def settled_by_rule(ballots: list[Ballot], told: Collection[str]) -> list[Ballot]:
+    """Return ``ballots`` without other versions where patterns for the component's own files have found just one.
+
+    What stands behind a name keeps some weight: the pattern may have found something else.
+    """
+    if len(told) != 1:
+        return ballots
+    only = next(iter(told))
+
+    def kept(vote: Vote) -> Iterator[Vote]:
+        if vote.text.version == only or only.startswith(f"{vote.text.version}."):
+            yield vote
+        elif vote.is_named:
+            yield replace(vote, points=vote.points * SAME_SERIES)
+
+    return [Ballot(ballot.path, [k for vote in ballot.votes for k in kept(vote)]) for ballot in ballots]
+
+
+def votes_of_release_in_name(file_name: str) -> list[Vote]:
+    """Return what a library's name says whose makers put the release before the ending: ``liba52-0.7.4.so``."""
+    match = _RELEASE_IN_NAME.search(file_name)
+    if match is None:
+        return []
+    text = VersionText(number=match[1], version=match[1], before="", after="", near=("", ""), offset=0)
+    return [Vote(text, NAMED_AS_FILE, True)]
 
 
 def votes_of_file_name(file_name: str) -> list[Vote]:
@@ -213,7 +264,8 @@ def votes_of_file_name(file_name: str) -> list[Vote]:
 def _is_chief(file_name: str, identity: Identity) -> bool:
     """Tell whether the file has the component's own name and is not one of its other tools."""
     stem = file_name.partition(".so")[0]
-    return stem in {identity.name, f"lib{identity.name}"} or stem.rstrip("0123456789.-") == identity.name
+    names = {identity.name, f"lib{identity.name}"}
+    return stem in names or stem.rstrip("0123456789.-") in names
 
 
 def _tables(texts: Iterable[VersionText]) -> frozenset[int]:
@@ -228,9 +280,11 @@ def _tables(texts: Iterable[VersionText]) -> frozenset[int]:
 
 
 def _points(text: VersionText, keys: Collection[str]) -> tuple[float, bool]:
+    if _is_source_folder(text, keys):
+        return NAMED, True
     if _OTHER_MEANING.match(text.number) or _is_path(text) or _COMPILER.search(text.before):
         return 0, False
-    if _COMPARISON.match(text.after):
+    if _COMPARISON.match(text.after) or _BODY.search(text.before):
         return 0, False
     whole = _points_behind(text, text.before, keys)
     line = text.before.rpartition("\n")[2]
@@ -249,7 +303,7 @@ def _points_behind(text: VersionText, before: str, keys: Collection[str]) -> tup
         return 0, False
     if words_before is not None:
         most = MOST_WORDS_BEFORE if "." in text.number else 0
-        if len(_WORDS.findall(words_before)) > most or _SENTENCE.search(words_before):
+        if len(_WORDS.findall(_SOURCE_FILE.sub("", words_before))) > most or _SENTENCE.search(words_before):
             return NOISE, False
         return _points_named(text, label), True
     is_prose = _SENTENCE.search(head) or _STANDARD.search(head)
@@ -270,7 +324,7 @@ def _points_named(text: VersionText, label: str) -> float:
     if is_short and not label and (text.before[-1:].isalnum() or text.before[-1:] in "-_"):
         return ALONE_SHORT if len(text.number.partition(".")[2]) > 2 and text.number not in _COMMON else NOISE
     if is_short and text.number in _COMMON:
-        is_all = not label and not text.after and _STANDARD.search(text.before.strip() + " ") is None
+        is_all = not label and not text.after.strip() and _STANDARD.search(text.before.strip() + " ") is None
         return LABELLED if is_all and len(text.before.split()) == 1 else WEAK
     return NAMED
 
@@ -284,9 +338,12 @@ def _points_alone(text: VersionText, keys: Collection[str], label: str, *, has_p
     if any(_prints_name(words, keys) for words in text.near):
         return max(points, LABELLED) + NEAR_NAME
     if any(_mentions_key(words, keys) for words in text.near):
-        return points + NEAR_NAME
+        return points + (NEAR_HINT if text.number in _COMMON else NEAR_NAME)
     if any(map(_OTHER_PRODUCT.search, text.near)):
         return points * SAME_SERIES
+    is_whole = text.is_bare or (not text.before and _DATE.match(text.after))
+    if is_whole and "." in text.number and any(map(_VERSION_PRINTED.search, text.near)):
+        return max(points, ALONE_SHORT) + NEAR_HINT
     return points + NEAR_HINT if any(map(_HINT.search, (*text.near, text.after))) else points
 
 
@@ -317,21 +374,32 @@ def _points_by_form(text: VersionText, label: str, *, has_program: bool) -> floa
         return WEAK if text.after.startswith(" ") and not _UNIT.match(text.after) else NOISE if label else 0
     if is_short:
         return _points_of_two(text, label)
-    return LABELLED * (IN_TABLE if _UNICODE.match(text.number) and not label else 1)
+    is_doubtful = not label and (_UNICODE.match(text.number) or text.number in _FIRST)
+    return LABELLED * (IN_TABLE if is_doubtful else 1)
 
 
 def _points_of_two(text: VersionText, label: str) -> float:
-    """Return the points of two numbers alone: a v before common ones hardly tells, and neither does a Unicode version."""
+    """Return the points of two numbers alone; common ones and versions of Unicode hardly tell."""
     if label:
-        return NOISE if len(label) > 1 and text.number in _COMMON else LABELLED if len(label) > 1 else WEAK
-    return NOISE if text.number in _COMMON or _UNICODE.match(text.number) else ALONE_SHORT
+        is_telling = text.number not in _COMMON or (len(label) == 1 and not text.after)
+        return NOISE if not is_telling else LABELLED if len(label) > 1 else WEAK
+    is_other = text.number in _COMMON or _UNICODE.match(text.number) or _RATE.match(text.number)
+    return NOISE if is_other else ALONE_SHORT
+
+
+def _is_source_folder(text: VersionText, keys: Collection[str]) -> bool:
+    """Tell whether a path of a source file, as messages and build options hold, has the folder ``name-1.2.3`` in it."""
+    match = _SOURCE_FOLDER.search(text.before)
+    return match is not None and _FOLDER_END.match(text.after) is not None and normalised(match["name"]) in keys
 
 
 def _is_path(text: VersionText) -> bool:
     """Tell whether the version is a part of a path, an address on the web or a file name."""
     word_before = text.before.rsplit(None, 1)[-1] if text.before and not text.before[-1].isspace() else ""
     word_after = "" if not text.after or text.after[0].isspace() else text.after.split(None, 1)[0]
-    if ("/" in word_after and not _BUILD_NUMBER.match(word_after)) or word_after.startswith((".so", ".el", ".x", ".tar", ".html", "%")):
+    if ("/" in word_after and not _BUILD_NUMBER.match(word_after)) or word_after.startswith(
+        (".so", ".el", ".x", ".tar", ".html", "%")
+    ):
         return True
     slashes = word_before.count("/")
     if _MARKUP.search(text.before):
@@ -407,7 +475,7 @@ class _Count:
         for vote in ballot.votes:
             version = vote.text.version
             points = vote.points * (1 if version in shared and libraries.is_family else libraries.weight(vote))
-            repeats[version] += points > NOISE * CHIEF_FILE
+            repeats[version] += points > WEAK * CHIEF_FILE
             if points > best.get(version, (0, None))[0]:
                 best[version] = points, vote
         top = max((points for points, _ in best.values()), default=0)

@@ -130,9 +130,15 @@ def _start_of_text(data: bytes, position: int) -> int:
 
 def _text_before(data: bytes, text_start: int) -> str:
     words = data[max(0, text_start - MOST_NEAR_BYTES) : text_start].rstrip(b"\0").rpartition(b"\0")[2]
-    return words.decode("ascii") if words.isascii() and words.decode("ascii").isprintable() else ""
+    return _line(words.rstrip(b"\n").rpartition(b"\n")[2])
 
 
 def _text_after(data: bytes, text_end: int) -> str:
     words = data[text_end : text_end + MOST_NEAR_BYTES].lstrip(b"\0").partition(b"\0")[0]
-    return words.decode("ascii") if words.isascii() and words.decode("ascii").isprintable() else ""
+    return _line(words.lstrip(b"\n").partition(b"\n")[0])
+
+
+def _line(words: bytes) -> str:
+    """Return ``words`` as text; nothing when they are none."""
+    text = words.replace(b"\t", b" ").decode("ascii", "ignore")
+    return text if words.isascii() and text.isprintable() else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from packageurl import PackageURL
@@ -203,10 +203,10 @@ def test_a_defect_in_a_reader_is_told_and_hides_nothing() -> None:
     def refuses(_content: Content) -> Iterator[Fact]:
         raise FormatError("damaged")
 
-    def reader(name: str, read: object) -> FactReader:
+    def reader(name: str, read: Callable[[Content], Iterator[Fact]]) -> FactReader:
         return FactReader(
             name=name, title="x", source="x", wants=lambda _: True, read=read, example=lambda: ("", b""), states=()
-        )  # type: ignore[arg-type]
+        )
 
     defects: list[str] = []
     readers = {"a": reader("a", fails), "b": reader("b", refuses)}
@@ -248,3 +248,32 @@ def test_a_version_that_is_written_down_says_more_than_a_set() -> None:
 def test_a_set_for_another_file_stands_beside_a_written_version() -> None:
     found = _fused({"bin/acme": _program("PumpOS V1.2")}, _set({"2.0": 1.0}, path="other"))
     assert list(found) == ["pump-os 1.2", "pump-os 2.0"]
+
+
+def test_of_projects_with_a_program_of_one_name_the_one_that_it_names_has_made_it() -> None:
+    found = _fused({"usr/bin/ping": _program("2.4", "GNU inetutils"), "usr/sbin/babeld": _program("babeld-1.12.1")})
+    assert set(found) == {"inetutils 2.4", "babeld 1.12.1"}
+
+
+def test_a_library_known_only_by_a_bare_number_still_tells_that_number_in_who_links_it() -> None:
+    files = {
+        "usr/lib/libserialport.so.0": _program("0.1.1", "help", soname="libserialport.so.0"),
+        "usr/lib/libsigrok.so.4": _program("0.1.1", "help", "0.5.2", needed=("libserialport.so.0",)),
+    }
+    assert {"libserialport 0.1.1", "libsigrok 0.5.2"} == set(_fused(files))
+
+
+def test_a_number_that_a_rule_found_for_a_copy_inside_is_not_the_programs_own() -> None:
+    found = _fused({"usr/bin/sash": _program("PumpOS V7.2.13 built in", "7.2.13", "help", "3.8", "sash version %s")})
+    assert {"pump-os 7.2.13", "sash 3.8"} == set(found)
+
+
+def test_a_kernel_module_is_not_the_program_whose_name_it_has() -> None:
+    module = bytearray(_program("1.2.3", "usage: curl"))
+    module[16:18] = struct.pack("<H", 1)  # relocatable
+    assert _fused({"lib/modules/5.10.0-28-armmp/kernel/drivers/curl.ko": bytes(module)}) == {}
+
+
+def test_the_release_in_a_librarys_name_counts_for_known_projects_only() -> None:
+    found = _fused({"usr/lib/liba52-0.7.4.so": _program(), "usr/lib/libquuxpump-neon-1.6.0.so": _program()})
+    assert set(found) == {"a52dec 0.7.4"}

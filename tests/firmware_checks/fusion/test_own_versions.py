@@ -10,11 +10,13 @@ from firmware_checks.own_versions import (
     Linked,
     Verdict,
     decide,
+    settled_by_rule,
     votes_of,
     votes_of_file_name,
+    votes_of_release_in_name,
     with_votes_of_rule,
 )
-from firmware_checks.version_texts import version_texts
+from firmware_checks.version_texts import VersionText, version_texts
 
 IDENTITIES = Identities([])
 
@@ -53,6 +55,20 @@ def _decided(path: str, *texts: str, linked: Linked | None = None) -> Verdict | 
         ("usr/bin/kmod", ("kmod version 30",), "30"),
         ("usr/lib/libopenal.so.1.19.1", ("1.1 ALSOFT 1.19.1",), "1.19.1"),
         ("usr/bin/mbimcli", ("mbimcli 1.28.2\nCopyright (C)",), "1.28.2"),
+        ("usr/bin/bmon", ("%'8.2f %s", "bmon 4.0"), "4.0"),
+        ("usr/sbin/fcgiwrap", ("Serves programs.\n\nfcgiwrap version 1.1.0\n\nOptions are:\n  -f",), "1.1.0"),
+        ("usr/sbin/batctl", ("debian-2023.0-1", "batctl %s [batman-adv: "), "2023.0"),
+        ("usr/bin/fswebcam", ("rt", "20140113", "fswebcam %s\n"), "20140113"),
+        ("usr/bin/ncftp", ("@(#) NcFTP 3.2.6/575 Dec 04 2016", "172.16.", "172.17."), "3.2.6"),
+        ("usr/bin/vim.basic", ("-ffile-prefix-map=/build/one/vim-9.0.1378=. -g", "9.0"), "9.0.1378"),
+        ("usr/bin/tpm2", ("no help", "5.4", 'tool="%s" version="%s"'), "5.4"),
+        ("usr/bin/zzcat", ("./bins/zzcat.c version zziplib 0.13.72",), "0.13.72"),
+        ("usr/lib/libsofia-sip-ua.so.0", ("sofia-sip-1.12.11devel",), "1.12.11devel"),
+        (
+            "usr/lib/pcsc/drivers/ifd-ccid.bundle/Contents/Linux/libccid.so",
+            ("%s:%d:%s() Driver version: 1.5.2",),
+            "1.5.2",
+        ),
         ("usr/sbin/iw", ("0.8", "1.6", "3.2", "bitrates", "5.19"), "5.19"),
     ],
 )
@@ -73,6 +89,14 @@ def test_a_program_tells_its_own_version(path: str, texts: tuple[str, ...], vers
         ("usr/bin/curl", ("5.25 inch", "646.1991", "2.5")),
         ("usr/lib/libmp3lame.so.0", ("2.4",)),
         ("usr/lib/libqpdf.so.29", ('QPDF is licensed under the Apache License, Version 2.0 (the "License");',)),
+        ("usr/bin/unzip", ("Unix", "12.2.0", "gcc ")),
+        ("usr/sbin/flashrom", ("500k", "62.5k", "Digilent", " GCC", "12.2.0")),
+        ("usr/lib/libbiosig.so.3", ("Synergy", "012.003.000.000")),
+        ("usr/bin/numastat", ("20130723", "%s version: %s: %s")),
+        ("usr/lib/libunistring.so.2", (" 8.0",)),
+        ("usr/lib/libdvdread.so.8", ("29.97", "25.00", "(please send a bug report)")),
+        ("usr/lib/libieee1284.so.3", ("<== E1284_NOTIMPL (IEEE 1284.3)",)),
+        ("usr/bin/zsh", ("ISO", "1.0", "1997-12-20")),
         ("usr/sbin/exim4", tuple(f"{n}.{n}.0 " for n in range(9))),
     ],
 )
@@ -135,3 +159,31 @@ def test_patterns_for_own_files_outweigh_other_texts() -> None:
 )
 def test_the_name_of_a_library_can_be_its_version(name: str, version: str | None) -> None:
     assert [vote.text.version for vote in votes_of_file_name(name)] == ([version] if version else [])
+
+
+def test_the_one_version_that_a_rule_found_in_own_files_decides() -> None:
+    tools = [_ballot(f"usr/bin/lxc-{name}", "1.0.1") for name in ("attach", "copy", "start", "stop")]
+    library = Ballot("usr/lib/liblxc.so.1", with_votes_of_rule([], {"4.0.6": _found("4.0.6")}))
+    verdict = decide(settled_by_rule([*tools, library], {"4.0.6"}), {})
+    assert verdict is not None
+    assert verdict.version == "4.0.6"
+    undecided = [*tools, library]
+    assert settled_by_rule(undecided, {"4.0.6", "1.0.1"}) is undecided
+
+
+def test_what_stands_behind_the_name_keeps_some_weight_beside_what_a_rule_found() -> None:
+    (named,) = settled_by_rule([_ballot("usr/bin/mpd", "OK MPD 0.23.5\n", "7.7.7")], {"0.23.12"})
+    assert [vote.text.version for vote in named.votes] == ["0.23.5"]
+    assert 0 < named.votes[0].points < _ballot("usr/bin/mpd", "OK MPD 0.23.5\n").votes[0].points
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("liba52-0.7.4.so", "0.7.4"), ("libx-1.4.2.so.7.0.1", "1.4.2"), ("libglib-2.0.so.0.1", None)]
+)
+def test_the_release_in_a_librarys_name_before_its_ending_is_its_version(name: str, version: str | None) -> None:
+    votes = votes_of_release_in_name(name)
+    assert [vote.text.version for vote in votes] == ([] if version is None else [version])
+
+
+def _found(version: str) -> VersionText:
+    return VersionText(number=version, version=version, before="", after="", near=("", ""), offset=1)
