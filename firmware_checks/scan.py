@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
@@ -29,6 +30,9 @@ from toolkit.core.limits import Budget, Limits
 from toolkit.core.registry import discover
 from toolkit.report.model import DataVersions, ImageSummary, RegionKind, Report, Subject, Tool
 
+if TYPE_CHECKING:
+    from firmware_checks.fingerprints.pack import Pack
+
 __all__ = ["Scanner"]
 
 NOT_EXAMINED = (
@@ -44,7 +48,8 @@ Progress = Callable[[int, int], None]
 class Scanner:
     """Formats, rules and checks loaded once; scans any number of images.
 
-    What takes time to prepare is taken from ``kept`` and left there for the next time.
+    What takes time to prepare is taken from ``kept`` and left there for the next time. ``own_packs`` are signature
+    packs that are used beside those that are installed.
     """
 
     def __init__(
@@ -53,8 +58,10 @@ class Scanner:
         profile: DeviceProfile | None = None,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         kept: Cache = NO_CACHE,
+        own_packs: Sequence[Pack] = (),
     ) -> None:
         self.profile = profile
+        self.own_packs = own_packs
         self.limits = limits
         self.engine = best_engine(kept)
         self.formats = load_formats()
@@ -89,7 +96,7 @@ class Scanner:
         opener = Opener(self.formats, patterns, budget, advance, engine=self.engine)
         collector = FactCollector(self.fact_readers, self.identities, opener.unread.defect)
         opener.on_content = collector.collect
-        fingerprints = FingerprintCollector(budget, opener.unread.defect)
+        fingerprints = FingerprintCollector(budget, opener.unread.defect, self.own_packs)
         opener.on_regions = fingerprints.collect
         collector.collect(image.span)
         roots = tuple(opener.explore(image.span))

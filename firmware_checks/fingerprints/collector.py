@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from toolkit.report.model import Confidence, RegionKind
 
 if TYPE_CHECKING:
     from firmware_checks.fingerprints.components import FixState, FoundComponent
+    from firmware_checks.fingerprints.matching import Index
+    from firmware_checks.fingerprints.pack import Pack
 
 __all__ = ["FingerprintCollector"]
 
@@ -31,14 +33,17 @@ MOST_EVIDENCE = 10
 class FingerprintCollector:
     """Collects version sets; reads packs and imports what it needs only when there is a program to look at.
 
-    ``on_defect`` hears of programs that could not be looked at, such as with a damaged pack.
+    ``on_defect`` hears of programs that could not be looked at, such as with a damaged pack; ``own_packs`` are used
+    beside those that are installed.
     """
 
     budget: Budget
     on_defect: Callable[[str, Span, Exception], None]
+    own_packs: Sequence[Pack] = ()
     version_sets: list[VersionSet] = field(default_factory=list)
     fixes: list[FixState] = field(default_factory=list)
     """What is known about fixes of which no version number tells."""
+    _index: Index | None = None
 
     def collect(self, regions: Iterable[Region]) -> None:
         """Look at the programs among ``regions`` and below them."""
@@ -51,9 +56,12 @@ class FingerprintCollector:
 
     def _examine(self, span: Span, program: Program) -> None:
         from firmware_checks.fingerprints.identify import examine
+        from firmware_checks.fingerprints.matching import Index
+        from firmware_checks.fingerprints.shipped import shipped_packs
 
         try:
-            found = examine(span, program, self.budget)
+            self._index = self._index or Index([*shipped_packs(), *self.own_packs])
+            found = examine(span, program, self.budget, self._index)
         except Exception as error:  # noqa: BLE001  # a defect here must not hide the rest of the image
             self.on_defect("function fingerprints", span, error)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,8 +10,9 @@ from dataclasses import dataclass, field
 from firmware_checks.fingerprints.functions import Function
 from firmware_checks.fingerprints.matching import Candidate, Index, Likeness, PackName
 from firmware_checks.fingerprints.pack import Component
+from firmware_checks.fingerprints.versions import Fit, fits_of, version_likelihoods
 
-__all__ = ["FixState", "FoundComponent", "Recognised", "recognise"]
+__all__ = ["FixState", "FoundComponent", "Recognised", "Votes"]
 
 ALIKE = 0.35
 """From here on two functions are the same; the trial's value, confirmed by the benchmark."""
@@ -24,15 +24,9 @@ SHORTEST_BESIDE = 6
 MOST_BESIDE = 60
 """Names; a helper that half the library calls says nothing about who called it."""
 ENOUGH_STRENGTH = 2.2
-WITH_TABLE_STRENGTH, WITH_TABLE_FUNCTIONS = 1.2, 2
-SHARPNESS = 3.0
-"""How fast the likelihood of a version falls with how much worse its functions fit."""
-WORST = 0.35
-"""A function that a version does not have at all counts like one that is this much less alike."""
-NOT_SAME = 0.85
-"""A variant that is not the same instruction by instruction counts this much less when versions are weighed."""
-NEGLIGIBLE = 0.02
-SAME_BUILD = 0.5
+BEYOND_DOUBT = 10.0
+"""So strong a library is not mistaken for a relation of another."""
+WITH_TABLE_STRENGTH, WITH_TABLE_FUNCTIONS = 1.7, 2
 NEARLY_ALL = 0.95
 
 
@@ -107,21 +101,93 @@ class _Gathered:
             place[recognised.name] = recognised
 
 
-def recognise(index: Index, functions: Sequence[Function], tables: Mapping[str, int]) -> list[FoundComponent]:
-    """Return the components inside; ``tables`` says how many constant tables of each were seen."""
-    gathered: dict[str, _Gathered] = defaultdict(_Gathered)
-    for function in functions:
-        _vote(index, function, index.candidates(function), gathered)
-    graph = _CallGraph.of(functions)
-    found: list[FoundComponent] = []
-    for name, seen in gathered.items():
-        if not seen.sure:
-            continue
-        _look_beside(index, seen, graph)
-        strength = sum(r.strength for r in seen.sure.values())
-        if _is_inside(index, seen, strength, tables.get(name, 0)):
-            found.append(_component(index, name, seen, strength, tables.get(name, 0)))
-    return sorted(found, key=lambda component: component.name)
+@dataclass(slots=True)
+class Votes:
+    """What functions of an image say about which libraries are inside."""
+
+    index: Index
+    gathered: dict[str, _Gathered] = field(default_factory=lambda: defaultdict(_Gathered))
+    """By component, for every component that has a function like one of the image."""
+    nearest: dict[int, tuple[str, float]] = field(default_factory=dict)
+    """By where a function starts: the component that has the most alike one, and how alike it is."""
+
+    def add(self, functions: Iterable[Function]) -> None:
+        """Compare ``functions`` with all that is known."""
+        for function in functions:
+            self._vote(function, self.index.candidates(function))
+
+    def _vote(self, function: Function, candidates: Iterable[Candidate]) -> None:
+        best: dict[str, Candidate] = {}
+        for candidate in candidates:
+            best.setdefault(component_name(self.index, candidate.name), candidate)
+        if not best:
+            return
+        ordered = sorted(best.items(), key=lambda item: -item[1].alike)
+        name, top = ordered[0]
+        if top.alike < ALIKE and not top.exact:
+            return
+        self.nearest[function.start] = (name, 1.0 if top.exact else top.alike)
+        near = [(name, c) for name, c in ordered if c.alike > top.alike - MARGIN]
+        for name, candidate in near:
+            self.gathered[name].add(_recognised(self.index, function, candidate), sure=len(near) == 1)
+
+    def components(self, functions: Sequence[Function], tables: Mapping[str, int]) -> list[FoundComponent]:
+        """Return the libraries inside; ``tables`` says how many constant tables of each were seen."""
+        graph = _CallGraph.of(functions)
+        claims = [(name, seen) for name, seen in self.gathered.items() if seen.sure]
+        for name, seen in claims:
+            self._look_beside(name, seen, graph)
+        found: list[FoundComponent] = []
+        for name, seen in sorted(claims, key=lambda claim: -_strength(claim[1].sure.values())):
+            own = self._own(seen, [component.name for component in found])
+            if own and _is_inside(self.index, own, tables.get(name, 0)):
+                found.append(_component(self.index, name, seen, tables.get(name, 0)))
+        return sorted(found, key=lambda component: component.name)
+
+    def _own(self, seen: _Gathered, stronger: Sequence[str]) -> list[Recognised]:
+        """Return what was recognised without the functions that a stronger component has under the same name.
+
+        One library has parts of another: XXH64 is in LZ4 and in Zstandard, the arithmetic of Curve25519 in many.
+        """
+        sure = list(seen.sure.values())
+        if _strength(sure) >= BEYOND_DOUBT:
+            return sure
+        return [r for r in sure if not any(self.index.has_name(name, r.text) for name in stronger)]
+
+    def _look_beside(self, component: str, seen: _Gathered, graph: _CallGraph) -> None:
+        """Recognise functions with less likeness where the library has one beside a function that is recognised."""
+        waiting = list(seen.sure.values())
+        taken = {r.function.start for r in waiting}
+        while waiting:
+            known = waiting.pop()
+            pack = self.index.packs[known.name[0]]
+            called, callers = pack.callees(known.name[1]), pack.callers(known.name[1])
+            for functions, numbers in (
+                (graph.called(known.function), called),
+                (graph.callers[known.function.start], callers),
+            ):
+                names = {(known.name[0], number) for number in numbers} - seen.sure.keys()
+                for function in functions:
+                    recognised = self._beside(component, function, names) if function.start not in taken else None
+                    if recognised is not None:
+                        seen.sure[recognised.name] = recognised
+                        names.discard(recognised.name)
+                        taken.add(function.start)
+                        waiting.append(recognised)
+
+    def _beside(self, component: str, function: Function, names: AbstractSet[PackName]) -> Recognised | None:
+        if function.count < SHORTEST_BESIDE or not 0 < len(names) <= MOST_BESIDE:
+            return None
+        likeness = Likeness(self.index, function)
+        alike, best = max((likeness.to_name(name), name) for name in names)
+        other, to_other = self.nearest.get(function.start, (component, 0.0))
+        if alike < ALIKE_BESIDE or (other != component and alike < to_other):
+            return None
+        return _recognised(self.index, function, Candidate(best, alike, exact=False))
+
+
+def _strength(recognised: Iterable[Recognised]) -> float:
+    return sum(r.strength for r in recognised)
 
 
 def component_name(index: Index, name: PackName) -> str:
@@ -132,21 +198,6 @@ def component_name(index: Index, name: PackName) -> str:
 def _declared(index: Index, name: PackName) -> Component:
     pack = index.packs[name[0]]
     return pack.meta.components[pack.component_of(name[1])]
-
-
-def _vote(index: Index, function: Function, candidates: Iterable[Candidate], gathered: Mapping[str, _Gathered]) -> None:
-    best: dict[str, Candidate] = {}
-    for candidate in candidates:
-        best.setdefault(component_name(index, candidate.name), candidate)
-    if not best:
-        return
-    ordered = sorted(best.items(), key=lambda item: -item[1].alike)
-    top = ordered[0][1]
-    if top.alike < ALIKE and not top.exact:
-        return
-    near = [(name, c) for name, c in ordered if c.alike > top.alike - MARGIN]
-    for name, candidate in near:
-        gathered[name].add(_recognised(index, function, candidate), sure=len(near) == 1)
 
 
 def _recognised(index: Index, function: Function, candidate: Candidate) -> Recognised:
@@ -175,108 +226,34 @@ class _CallGraph:
         return [self.functions[start] for start in function.calls if start in self.functions]
 
 
-def _look_beside(index: Index, seen: _Gathered, graph: _CallGraph) -> None:
-    """Recognise functions with less likeness where the library has one beside a function that is recognised."""
-    waiting = list(seen.sure.values())
-    taken = {r.function.start for r in waiting}
-    while waiting:
-        known = waiting.pop()
-        pack = index.packs[known.name[0]]
-        called, callers = pack.callees(known.name[1]), pack.callers(known.name[1])
-        for functions, numbers in (
-            (graph.called(known.function), called),
-            (graph.callers[known.function.start], callers),
-        ):
-            names = {(known.name[0], number) for number in numbers} - seen.sure.keys()
-            for function in functions:
-                recognised = _beside(index, function, names) if function.start not in taken else None
-                if recognised is not None:
-                    seen.sure[recognised.name] = recognised
-                    names.discard(recognised.name)
-                    taken.add(function.start)
-                    waiting.append(recognised)
-
-
-def _beside(index: Index, function: Function, names: AbstractSet[PackName]) -> Recognised | None:
-    if function.count < SHORTEST_BESIDE or not 0 < len(names) <= MOST_BESIDE:
-        return None
-    likeness = Likeness(index, function)
-    alike, best = max((likeness.to_name(name), name) for name in names)
-    return _recognised(index, function, Candidate(best, alike, exact=False)) if alike >= ALIKE_BESIDE else None
-
-
-def _is_inside(index: Index, seen: _Gathered, strength: float, tables: int) -> bool:
-    wanted = _declared(index, next(iter(seen.sure))).minimum_functions
-    if tables and len(seen.sure) >= min(wanted, WITH_TABLE_FUNCTIONS):
+def _is_inside(index: Index, own: Sequence[Recognised], tables: int) -> bool:
+    wanted, strength = _declared(index, own[0].name).minimum_functions, _strength(own)
+    if tables and len(own) >= min(wanted, WITH_TABLE_FUNCTIONS):
         return strength >= WITH_TABLE_STRENGTH
-    return len(seen.sure) >= wanted and strength >= ENOUGH_STRENGTH
+    return len(own) >= wanted and strength >= ENOUGH_STRENGTH
 
 
-def _component(index: Index, name: str, seen: _Gathered, strength: float, tables: int) -> FoundComponent:
+def _component(index: Index, name: str, seen: _Gathered, tables: int) -> FoundComponent:
     functions = sorted((seen.shared | seen.sure).values(), key=lambda r: (-r.strength, r.function.start))
-    fits = [(r, _fit(index, r)) for r in functions]
+    fits = [(r, fits_of(index, r)) for r in functions]
+    versions = {version for r in functions for version in _declared(index, r.name).versions}
     return FoundComponent(
         name=name,
         functions=tuple(functions),
-        likelihoods=_likelihoods(index, fits) if _tells_version(index, functions) else {},
+        likelihoods=version_likelihoods(index, fits, versions),
         fixes=tuple(_fixes(index, fits)),
         tables=tables,
-        strength=strength,
+        strength=_strength(seen.sure.values()),
         toolchain=_declared(index, functions[0].name).toolchain,
     )
 
 
-def _tells_version(index: Index, functions: Sequence[Recognised]) -> bool:
-    """Tell whether a version can be told: one alone in the packs is believed only where the very same build shows."""
-    if len(_declared(index, functions[0].name).versions) > 1:
-        return True
-    strengths = [(r.strength, r.exact) for r in functions]
-    return sum(s for s, exact in strengths if exact) >= SAME_BUILD * sum(s for s, _ in strengths)
-
-
-def _fit(index: Index, recognised: Recognised) -> list[tuple[int, float]]:
-    """Return how well each variant fits: what is the same instruction by instruction fits best."""
-    pack = index.packs[recognised.name[0]]
-    same = set(pack.exactly(recognised.function.exact))
-    variants = Likeness(index, recognised.function).to_variants(recognised.name)
-    return [(v, (1 + alike) / 2 if v in same else alike * NOT_SAME) for v, alike in variants]
-
-
-_Fits = Sequence[tuple[Recognised, Sequence[tuple[int, float]]]]
-
-
-def _likelihoods(index: Index, fits: _Fits) -> dict[str, float]:
-    """Return how likely each version is: the sum over functions of how much worse its best variant fits."""
-    scores: dict[str, float] = defaultdict(float)
-    versions: set[str] = set()
-    rows: list[tuple[float, float, dict[str, float]]] = []
-    for recognised, variants in fits:
-        pack = index.packs[recognised.name[0]]
-        by_version: dict[str, float] = defaultdict(float)
-        for variant, alike in variants:
-            for build in {pack.build(number).version for number in pack.builds_of(variant)}:
-                by_version[build] = max(by_version[build], alike)
-        versions.update(_declared(index, recognised.name).versions)
-        if by_version:
-            rows.append((math.log2(recognised.function.count), max(by_version.values()), by_version))
-    for weight, best, by_version in rows:
-        for version in versions:
-            scores[version] += weight * (max(by_version.get(version, 0.0), best - WORST) - best)
-    if not scores:
-        return {}
-    top = max(scores.values())
-    raw = {version: math.exp(SHARPNESS * (score - top)) for version, score in scores.items()}
-    kept = {version: value for version, value in raw.items() if value >= NEGLIGIBLE}
-    total = sum(kept.values())
-    return {v: kept[v] / total for v in sorted(kept, key=lambda v: (-kept[v], v))}
-
-
-def _fixes(index: Index, fits: _Fits) -> Iterable[FixState]:
+def _fixes(index: Index, fits: Iterable[tuple[Recognised, Sequence[Fit]]]) -> Iterable[FixState]:
     """Yield for each known fix whether it is inside: only where the very function it changes is one we know."""
     said: dict[str, set[tuple[bool, str, int]]] = defaultdict(set)
     for recognised, variants in fits:
         pack = index.packs[recognised.name[0]]
-        builds = {v: [pack.build(number) for number in pack.builds_of(v)] for v, _ in variants}
+        builds = {fit.variant: [pack.build(number) for number in pack.builds_of(fit.variant)] for fit in variants}
         same = [b for v in pack.exactly(recognised.function.exact) for b in builds.get(v, ())]
         known = {fix for rows in builds.values() for build in rows for fix in build.fixes}
         for fix in known:

@@ -10,7 +10,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, compress, islice, pairwise
 
 import xxhash
 
@@ -18,7 +18,7 @@ from firmware_checks.fingerprints.instructions import FIRST_WIDE, Flow, Instruct
 from firmware_checks.structure.thumb import calls
 from firmware_checks.structure.vector_table import in_ram
 
-__all__ = ["Code", "Function", "find_functions", "text_at"]
+__all__ = ["Code", "Function", "find_functions", "functions_by_trust", "text_at"]
 
 LONGEST = 6_000
 """Instructions in one function; a longer one is told by its first ones."""
@@ -42,6 +42,17 @@ _PUSH = re.compile(rb"\xb5|\xe9(?=[\x40-\x5f])")
 _TEXT = re.compile(rb"[\t\n\r\x1b -~]{5,200}(?=\x00)")
 
 
+class Instructions(dict[int, Instruction]):
+    """Instructions by their bits; each is decoded once."""
+
+    __slots__ = ()
+
+    def __missing__(self, word: int) -> Instruction:
+        """Decode an instruction that was not seen before."""
+        made = self[word] = decode(word)
+        return made
+
+
 @dataclass(slots=True, kw_only=True)
 class Code:
     """A piece of code whose place in memory is known."""
@@ -50,7 +61,7 @@ class Code:
     base: int
     """Address of the first byte."""
     halves: Sequence[int] = field(init=False)
-    known: dict[int, Instruction] = field(default_factory=dict)
+    known: Instructions = field(default_factory=Instructions)
     texts: dict[int, int] = field(default_factory=dict)
     """Feature of the text at an offset, 0 where there is none."""
 
@@ -101,20 +112,35 @@ class Function:
     """Instructions."""
     exact: int
     """64-bit hash over its instructions without addresses."""
-    kinds: bytes = b""
-    values: tuple[int, ...] = ()
-    """Constants, memory accesses and texts, in order."""
     calls: tuple[int, ...] = ()
     """Offsets it calls or jumps to, in order."""
     pointers: tuple[int, ...] = ()
     """Addresses it loads."""
+    instructions: Sequence[Instruction] = ()
+    loaded: Sequence[tuple[int, int]] = ()
+    """Features of constants and texts it loads, each with the number of instructions up to there."""
     _style: frozenset[int] | None = None
+    _values: tuple[int, ...] | None = None
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Constants, memory accesses and texts, in order; told only when they are asked for, as all of the style."""
+        if self._values is None:
+            found: list[int] = []
+            done = 0
+            for count, feature in self.loaded:
+                found += [i.feature for i in self.instructions[done:count] if i.feature]
+                found.append(feature)
+                done = count
+            found += [i.feature for i in self.instructions[done:] if i.feature]
+            self._values = tuple(found)
+        return self._values
 
     @property
     def style(self) -> frozenset[int]:
         """Features of how its code is written: values that follow each other, and kinds of instructions in a row."""
         if self._style is None:
-            self._style = style_of(self.kinds, self.values)
+            self._style = style_of([i.kind for i in self.instructions], self.values)
         return self._style
 
     @property
@@ -150,10 +176,8 @@ class _Walk:
     code: Code
     start: int
     limit: int
-    masked: list[int] = field(default_factory=list)
-    kinds: list[int] = field(default_factory=list)
-    features: list[int] = field(default_factory=list)
-    """Of the instructions, in order, without zeros."""
+    taken: list[Instruction] = field(default_factory=list)
+    loaded: list[tuple[int, int]] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     pointers: list[int] = field(default_factory=list)
     skipped: dict[int, int] = field(default_factory=dict)
@@ -166,30 +190,27 @@ class _Walk:
     end: int = 0
 
     def go(self) -> None:
-        """Walk to the last instruction."""
-        halves, known = self.code.halves, self.code.known
+        """Walk to the last instruction; most of the time of a search for functions is spent here."""
+        halves, known, skipped, taken = self.code.halves, self.code.known, self.skipped, self.taken
         position, limit = self.start // 2, self.limit // 2
-        masked, kinds, features = self.masked, self.kinds, self.features
-        while position < limit and len(masked) < LONGEST:
-            if position in self.skipped:
-                position += self.skipped[position]
-                continue
+        following = 0
+        for _ in range(LONGEST):
+            while position in skipped:
+                position += skipped[position]
+            if position >= limit:
+                break
             word = halves[position]
             if word >= FIRST_WIDE:
                 word = word << 16 | (halves[position + 1] if position + 1 < limit else 0)
-            instruction = known.get(word)
-            if instruction is None:
-                instruction = known[word] = decode(word)
-            masked.append(instruction.masked)
-            kinds.append(instruction.kind)
-            if instruction.feature:
-                features.append(instruction.feature)
+            instruction = known[word]
+            taken.append(instruction)
             following = position + instruction.size
-            self.end = 2 * following
             if instruction.flow and self._follow(instruction, position, following):
                 break
-            self.conditional -= self.conditional > 0
+            if self.conditional:
+                self.conditional -= 1
             position = following
+        self.end = 2 * following
 
     def _follow(self, instruction: Instruction, position: int, following: int) -> bool:
         """Note where an instruction leads; return whether the function ends with it."""
@@ -247,9 +268,9 @@ class _Walk:
             self.pointers.append(value)
             feature = code.text_feature(value)
             if feature:
-                self.features.append(feature)
+                self.loaded.append((len(self.taken), feature))
         elif not in_ram(value):
-            self.features.append(constant_feature(value))
+            self.loaded.append((len(self.taken), constant_feature(value)))
 
 
 _ENDING = frozenset((Flow.END, Flow.JUMP))
@@ -259,23 +280,24 @@ def walk(code: Code, start: int, limit: int | None = None) -> Function | None:
     """Return the function at offset ``start``, which ends before ``limit``; None when it is too short to tell."""
     steps = _Walk(code, start, len(code.view) if limit is None else limit)
     steps.go()
-    if len(steps.masked) < SHORTEST:
+    count = len(steps.taken)
+    if count < SHORTEST:
         return None
-    words = array("I", steps.masked)
+    words = array("I", [instruction.masked for instruction in steps.taken])
     if sys.byteorder != "little":  # pragma: no cover
         words.byteswap()
     for register, value in steps.low_half.items():
         if value and register < 15:
-            steps.features.append(constant_feature(value))
+            steps.loaded.append((count, constant_feature(value)))
     return Function(
         start=start,
         end=steps.end,
-        count=len(steps.masked),
+        count=count,
         exact=xxhash.xxh64_intdigest(words.tobytes()),
-        kinds=bytes(steps.kinds),
-        values=tuple(steps.features),
         calls=tuple(steps.calls),
         pointers=tuple(steps.pointers),
+        instructions=steps.taken,
+        loaded=steps.loaded,
     )
 
 
@@ -292,44 +314,59 @@ def style_of(kinds: Sequence[int], values: Sequence[int]) -> frozenset[int]:
 
 
 def find_functions(code: Code, entries: Iterable[int] = (), *, most: int = 20_000) -> Iterator[Function]:
-    """Yield the functions of ``code``, the surest starts first, at most ``most``.
+    """Yield the functions of ``code``, the surest starts first, at most ``most``."""
+    return chain.from_iterable(functions_by_trust(code, entries, most=most))
 
-    ``entries`` are addresses known to be code. A start inside a function that was walked already is none.
+
+def functions_by_trust(code: Code, entries: Iterable[int] = (), *, most: int = 20_000) -> Iterator[list[Function]]:
+    """Yield the functions that are called, those that are pointed to, and those that only begin like one.
+
+    There are ``most`` in all. ``entries`` are addresses known to be code. A start inside a function that was walked
+    already is none.
     """
     covered = bytearray(len(code.halves) + 1)
-    found = 0
-    for starts in _starts(code, entries):
-        group = [start for start in starts if not covered[start // 2]]
-        for index, start in enumerate(group):
-            if covered[start // 2]:
-                continue
-            limit = group[index + 1] if index + 1 < len(group) else None
-            function = walk(code, start, limit)
-            if function is None:
-                continue
-            first, last = start // 2, function.end // 2
-            covered[first:last] = b"\1" * (last - first)
-            yield function
-            found += 1
-            if found >= most:
-                return
-
-
-def _starts(code: Code, entries: Iterable[int]) -> Iterator[list[int]]:
-    """Yield offsets of likely function starts in order of trust: called, pointed to, saving the return address."""
     data = bytes(code.view)
+    known = {e - code.base & ~1 for e in entries if code.base <= e < code.end}
+    for starts in (lambda: _called(data) | known, lambda: _pointed(code, data), lambda: _saving(data)):
+        found = list(islice(_walked(code, sorted(starts()), covered), most))
+        yield found
+        most -= len(found)
+
+
+def _walked(code: Code, starts: Iterable[int], covered: bytearray) -> Iterator[Function]:
+    """Yield the functions that begin at ``starts``, and mark what they cover."""
+    group = [start for start in starts if not covered[start // 2]]
+    for start, limit in pairwise([*group, len(code.view)]):
+        if covered[start // 2] or limit - start < 2 * SHORTEST:
+            continue
+        function = walk(code, start, limit)
+        if function is None:
+            continue
+        first, last = start // 2, function.end // 2
+        covered[first:last] = b"\1" * (last - first)
+        yield function
+
+
+def _called(data: bytes) -> set[int]:
+    """Return the offsets that are called."""
     size = len(data) & ~1
-    called = {target for target in calls(data, 0) if 0 <= target < size}
-    called.update(e - code.base & ~1 for e in entries if code.base <= e < code.end)
-    yield sorted(called)
-    yield sorted(_pointed(code))
+    return {target for target in calls(data, 0) if 0 <= target < size}
+
+
+def _saving(data: bytes) -> list[int]:
+    """Return the offsets of instructions that save the return address."""
     low, high = data[0::2], data[1::2]
     saved = (m.start() for m in _PUSH.finditer(high))
-    yield [2 * i for i in saved if high[i] == 0xB5 or low[i] == 0x2D]
+    return [2 * i for i in saved if high[i] == 0xB5 or low[i] == 0x2D]
 
 
-def _pointed(code: Code) -> set[int]:
+def _pointed(code: Code, data: bytes) -> set[int]:
     """Return where odd words of the code point into itself."""
-    words = code.view[: len(code.view) & ~3]
-    found = {word for word in words.cast("I") if word & 1 and code.base <= word < code.end} if len(words) else set()
-    return {word - code.base & ~1 for word in found if not code.base & 1}
+    base, end = code.base, code.end
+    if base & 1:
+        return set()
+    whole = data[: len(data) & ~3]
+    high = range(base >> 24, (end - 1 >> 24) + 1)
+    near = whole[3::4].translate(bytes(value in high for value in range(256)))
+    words = compress(memoryview(whole).cast("I"), near)
+    return {word - base & ~1 for word in words if word & 1 and base <= word < end}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import xxhash
 
-from firmware_checks.fingerprints.components import FoundComponent, recognise
-from firmware_checks.fingerprints.functions import Code, Function, find_functions
+from firmware_checks.fingerprints.components import FoundComponent, Votes
+from firmware_checks.fingerprints.functions import Code, Function, functions_by_trust
 from firmware_checks.fingerprints.matching import Index
 from firmware_checks.fingerprints.pack_writer import HEAD_BYTES
-from firmware_checks.fingerprints.shipped import shipped_packs
 from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.limits import Budget
@@ -21,22 +20,41 @@ __all__ = ["components_in", "examine"]
 ASSUMED_BASE = 0x0800_0000
 """Where the load address is not known: calls are relative; only texts and tables are not found then."""
 
+ENOUGH = 100
+"""Functions none of which is known: there is no library."""
 
-def examine(span: Span, program: Program, budget: Budget) -> list[FoundComponent]:
+
+def examine(span: Span, program: Program, budget: Budget, index: Index) -> list[FoundComponent]:
     """Return the libraries in the Cortex-M program whose bytes are ``span``."""
     base = span.address if program.load_address is None else program.load_address
     if base is None or base % 4:
         base = ASSUMED_BASE
     entries = [] if program.entry_address is None else [program.entry_address]
     code = Code(view=span.window.view, base=base)
-    functions = list(find_functions(code, entries, most=budget.limits.functions - budget.functions))
-    budget.spend_functions(len(functions), span.path)
-    return components_in(code, Index(shipped_packs()), functions)
+    groups = functions_by_trust(code, entries, most=budget.limits.functions - budget.functions)
+    return components_in(code, index, _counted(groups, budget, span.path))
 
 
-def components_in(code: Code, index: Index, functions: Sequence[Function]) -> list[FoundComponent]:
-    """Return the libraries that ``functions`` of ``code`` belong to."""
-    return recognise(index, functions, _tables(code, index, functions))
+def _counted(groups: Iterable[list[Function]], budget: Budget, path: str) -> Iterator[list[Function]]:
+    for functions in groups:
+        budget.spend_functions(len(functions), path)
+        yield functions
+
+
+def components_in(code: Code, index: Index, groups: Iterable[Sequence[Function]]) -> list[FoundComponent]:
+    """Return the libraries that functions of ``code`` belong to, which come in ``groups``, the surest first.
+
+    Where nothing of many functions is known, the less sure ones are not looked at: libraries call their own functions
+    and those that compilers add, and those are in the first group.
+    """
+    functions: list[Function] = []
+    votes = Votes(index)
+    for group in groups:
+        functions += group
+        votes.add(group)
+        if len(functions) >= ENOUGH and not votes.gathered:
+            return []
+    return votes.components(functions, _tables(code, index, functions))
 
 
 def _tables(code: Code, index: Index, functions: Iterable[Function]) -> Mapping[str, int]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import TypeVar
 
 from firmware_checks.fingerprints.functions import Function
 from firmware_checks.fingerprints.pack import Pack
 
 __all__ = ["Candidate", "Index", "Likeness", "PackName"]
+
+_Value = TypeVar("_Value")
 
 SHORTEST_EXACT = 8
 """Instructions of a function that is believed when all are the same."""
@@ -23,11 +28,16 @@ COMMON = 300
 LEAST_SHARED = 0.15
 """Of the weight of the searched features that a candidate must have."""
 CANDIDATES = 6
+LEAST_KNOWN = 0.42
+"""Of the weight of a function's features that packs must know: below 0.35 nothing can be alike enough, and in the
+benchmark nothing was below 0.47."""
 MOST_EXACT = 12
 """So many functions with one hash: it tells nothing."""
 LEAST_ALIKE = 0.2
 TOO_DIFFERENT = 2
 """Levels apart: the two functions differ in size by a factor of four or more."""
+
+MISSING = frozenset({-1})
 
 PackName = tuple[int, int]
 """Number of a pack and number of a name in it."""
@@ -90,16 +100,40 @@ class Likeness:
     def _numbers_at(self, pack: int, level: int) -> frozenset[int]:
         numbers = self._numbers.get((pack, level))
         if numbers is None:
-            found = (self.index.number(pack, feature) for feature in self._at(level)[0])
-            numbers = self._numbers[pack, level] = frozenset(number for number in found if number >= 0)
+            found = frozenset(self.index.numbers[pack].of(self._at(level)[0]))
+            numbers = self._numbers[pack, level] = found - MISSING
         return numbers
+
+    def is_known(self) -> bool:
+        """Tell whether enough of the function is known for anything to be alike."""
+        features, weight = self._at(self.level)
+        return weight - self.index.unknown_weight * len(features & self.index.unknown) >= LEAST_KNOWN * weight
 
     def _at(self, level: int) -> tuple[frozenset[int], float]:
         known = self._levels.get(level)
         if known is None:
             features = self.function.sample(level)
-            known = self._levels[level] = (features, sum(map(self.index.weight, features)))
+            known = self._levels[level] = (features, sum(self.index.weights.of(features)))
         return known
+
+
+class _Table(dict[int, _Value]):
+    """Values by number, each made when it is first asked for."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[int], _Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, number: int) -> _Value:
+        """Make the value of a number that was not asked for before."""
+        value = self[number] = self._make(number)
+        return value
+
+    def of(self, numbers: Iterable[int]) -> Iterator[_Value]:
+        """Return the values of ``numbers``."""
+        return map(self.__getitem__, numbers)
 
 
 @dataclass(slots=True)
@@ -107,45 +141,45 @@ class Index:
     """All packs together, and how much each feature tells: the rarer the more."""
 
     packs: Sequence[Pack]
-    _weights: dict[int, float] = field(default_factory=dict)
-    _number_weights: list[dict[int, float]] = field(default_factory=list)
-    _numbers: list[dict[int, int]] = field(default_factory=list)
+    numbers: list[_Table[int]] = field(init=False)
+    """Of each pack: the number of a feature in it, -1 when it is not there."""
+    weights: _Table[float] = field(init=False)
+    """How much a feature tells, in bits."""
+    unknown: set[int] = field(default_factory=set)
+    """Of the features whose weight was asked for: those that no pack has, all of the same weight."""
+    unknown_weight: float = 0.0
+    _number_weights: list[_Table[float]] = field(init=False)
+    _places: _Table[list[tuple[float, int, int]]] = field(init=False)
     _sets: dict[tuple[int, int], tuple[frozenset[int], float]] = field(default_factory=dict)
-    _places: dict[int, list[tuple[float, int, int]]] = field(default_factory=dict)
     _names: int = 0
 
     def __post_init__(self) -> None:
         self._names = sum(pack.names for pack in self.packs)
-        self._number_weights = [{} for _ in self.packs]
-        self._numbers = [{} for _ in self.packs]
+        self.unknown_weight = math.log2(1 + self._names / 2)
+        self.numbers = [_Table(pack.feature_number) for pack in self.packs]
+        self.weights = _Table(self._weight)
+        self._number_weights = [_Table(partial(self._weight_in, pack)) for pack in self.packs]
+        self._places = _Table(self._look_up)
 
-    def number(self, pack: int, feature: int) -> int:
-        """Return the number of ``feature`` in a pack, -1 when it is not there."""
-        known = self._numbers[pack]
-        number = known.get(feature)
-        if number is None:
-            number = known[feature] = self.packs[pack].feature_number(feature)
-        return number
+    def _found(self, feature: int) -> list[tuple[int, int]]:
+        """Return the pack and the number of a feature, for all packs that have it."""
+        found = [(pack, numbers[feature]) for pack, numbers in enumerate(self.numbers)]
+        return [(pack, number) for pack, number in found if number >= 0]
 
-    def weight(self, feature: int) -> float:
-        """Return how much ``feature`` tells, in bits."""
-        weight = self._weights.get(feature)
-        if weight is None:
-            numbers = ((pack, self.number(pack, feature)) for pack in range(len(self.packs)))
-            spread = sum(self.packs[pack].spread(number) for pack, number in numbers if number >= 0)
-            weight = self._weights[feature] = math.log2(1 + self._names / max(2, spread))
-        return weight
+    def _weight(self, feature: int) -> float:
+        found = self._found(feature)
+        if not found:
+            self.unknown.add(feature)
+            return self.unknown_weight
+        spread = sum(self.packs[pack].spread(number) for pack, number in found)
+        return math.log2(1 + self._names / max(2, spread))
+
+    def _weight_in(self, pack: Pack, number: int) -> float:
+        return self.weights[pack.features[number]]
 
     def weight_of(self, pack: int, numbers: Iterable[int]) -> float:
         """Return the sum of the weights of features given by their numbers."""
-        known, features = self._number_weights[pack], self.packs[pack].features
-        total = 0.0
-        for number in numbers:
-            weight = known.get(number)
-            if weight is None:
-                weight = known[number] = self.weight(features[number])
-            total += weight
-        return total
+        return sum(self._number_weights[pack].of(numbers))
 
     def weighed_set(self, pack: int, variant: int) -> tuple[frozenset[int], float]:
         """Return the features of a variant and their weight."""
@@ -155,13 +189,17 @@ class Index:
             known = self._sets[pack, variant] = (numbers, self.weight_of(pack, numbers))
         return known
 
+    def has_name(self, component: str, text: str) -> bool:
+        """Tell whether a component has a function of this name, whatever a compiler added behind a dot."""
+        return any(pack.has_name(component, text.partition(".")[0]) for pack in self.packs)
+
     def candidates(self, function: Function) -> list[Candidate]:
         """Return what ``function`` could be, the most alike first."""
         exact = self._exact(function) if function.count >= SHORTEST_EXACT else []
         if len(exact) > MOST_EXACT or (not exact and function.count < SHORTEST_ALIKE):
             return []
         likeness = Likeness(self, function)
-        names = exact or self._by_features(likeness.sample())
+        names = exact or (self._by_features(likeness.sample()) if likeness.is_known() else [])
         found = [Candidate(name, likeness.to_name(name), bool(exact)) for name in names]
         return sorted((c for c in found if c.exact or c.alike >= LEAST_ALIKE), key=lambda c: (-c.alike, c.name))
 
@@ -174,26 +212,19 @@ class Index:
         return list(found)
 
     def _by_features(self, features: Iterable[int]) -> list[PackName]:
-        known: list[tuple[float, int, int]] = []
-        for feature in features:
-            places = self._places.get(feature)
-            if places is None:
-                places = self._places[feature] = self._look_up(feature)
-            known += places
-        known.sort()
+        known = sorted(chain.from_iterable(self._places.of(features)))[:SEARCHED_FEATURES]
         gained: dict[PackName, float] = defaultdict(float)
-        for weight, pack, number in known[:SEARCHED_FEATURES]:
+        for weight, pack, number in known:
             for name in self.packs[pack].with_feature(number):
                 gained[pack, name] -= weight
-        least = LEAST_SHARED * -sum(weight for weight, _, _ in known[:SEARCHED_FEATURES])
+        least = LEAST_SHARED * -sum(weight for weight, _, _ in known)
         best = sorted((name for name in gained if gained[name] >= least), key=lambda name: (-gained[name], name))
         return best[:CANDIDATES]
 
     def _look_up(self, feature: int) -> list[tuple[float, int, int]]:
         """Return where a feature that is not too common is known: the negative of its weight, pack and number."""
-        numbers = [(pack, self.number(pack, feature)) for pack in range(len(self.packs))]
         return [
-            (-self.weight(feature), pack, number)
-            for pack, number in numbers
-            if number >= 0 and self.packs[pack].spread(number) <= COMMON
+            (-self.weights[feature], pack, number)
+            for pack, number in self._found(feature)
+            if self.packs[pack].spread(number) <= COMMON
         ]

@@ -217,6 +217,17 @@ class Pack:
         text = bytes(self.parts["texts"][start : start + NAME_TEXT_BYTES])
         return text.partition(b"\0")[0].decode("utf-8", "replace")
 
+    def has_name(self, component: str, text: str) -> bool:
+        """Tell whether ``component`` has a function called ``text``."""
+        number = next((n for n, known in enumerate(self.meta.components) if known.name == component), None)
+        if number is None:
+            return False
+        position = bisect_left(range(self.names), (number, text), key=self._sorted_by)
+        return position < self.names and self._sorted_by(position) == (number, text)
+
+    def _sorted_by(self, name: int) -> tuple[int, str]:
+        return self.component_of(name), self.text(name)
+
     def callees(self, name: int) -> Sequence[int]:
         """Return the names that a function calls."""
         first = self._name(name).first_callee

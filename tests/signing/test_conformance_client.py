@@ -98,8 +98,8 @@ class Served:
         root.write_bytes(self.files["metadata/1.root.json"])
         assert self.client("init", str(root)) == 0
 
-    def download(self, path: str) -> int:
-        return self.client("--target-name", path, "download")
+    def download(self, *paths: str) -> int:
+        return self.client(*(word for path in paths for word in ("--target-name", path)), "download")
 
     def trusted(self) -> list[str]:
         return sorted(path.name for path in (self.folder / "metadata").glob("*.json"))
@@ -174,6 +174,44 @@ def test_an_odd_role_name_leads_nowhere_else(served: Served, role: str) -> None:
     assert f"metadata/1.{quote(role, safe='')}.json" in served.asked
     assert len(served.trusted()) == 5
     assert sorted(path.name for path in served.folder.iterdir()) == ["initial.json", "metadata"]
+
+
+def test_several_files_are_fetched_in_one_call_until_one_is_refused(served: Served) -> None:
+    for path in ("first", "second", "fourth"):
+        served.add(path, path.encode())
+    served.publish()
+    served.init()
+    assert served.download("first", "second") == 0
+    assert served.got() == [b"first", b"second"]
+    assert served.download("first", "third", "fourth") == 1
+    assert served.got() == [b"first", b"second"]
+
+
+def test_a_role_that_one_delegator_vouches_for_is_not_believed_below_another(served: Served) -> None:
+    """One lookup reaches ``release`` below ``a``, whose key has signed it; the next below ``b``, whose key has not."""
+    other = CryptoSigner.generate_ecdsa()
+    served.targets.delegations = Delegations({}, {})
+    assert served.targets.delegations.roles is not None
+    for name, signer in (("a", served.signer), ("b", other)):
+        paths = [f"{name}/*"]
+        served.targets.delegations.roles[name] = DelegatedRole(name, [], 1, terminating=False, paths=paths)
+        served.targets.add_key(served.signer.public_key, name)
+        below = DelegatedRole("release", [signer.public_key.keyid], 1, terminating=False, paths=paths)
+        keys = {signer.public_key.keyid: signer.public_key}
+        served.put(f"1.{name}", Targets(1, None, LATER, {}, Delegations(keys, {"release": below})))
+        served.snapshot.meta[f"{name}.json"] = MetaFile(1)
+    files = {path: TargetFile.from_data(path, b"content", ["sha256"]) for path in ("a/file", "b/file")}
+    served.put("1.release", Targets(1, None, LATER, files))
+    served.snapshot.meta["release.json"] = MetaFile(1)
+    for path, target in files.items():
+        folder, _, name = path.partition("/")
+        served.files[f"targets/{folder}/{target.hashes['sha256']}.{name}"] = b"content"
+    served.publish()
+    served.init()
+    assert served.download("a/file", "b/file") == 1
+    assert served.got() == [b"content"]
+    assert not any(path.startswith("targets/b/") for path in served.asked)
+    assert served.download("b/file") == 1
 
 
 def test_what_was_seen_does_not_come_back_in_an_older_version(served: Served) -> None:

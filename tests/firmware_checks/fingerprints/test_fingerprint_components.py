@@ -1,10 +1,10 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from firmware_checks.fingerprints.collector import FingerprintCollector
 from firmware_checks.fingerprints.components import ALIKE, ALIKE_BESIDE, FoundComponent
 from firmware_checks.fingerprints.examples import Made, made_function, object_file, program
-from firmware_checks.fingerprints.functions import Code, find_functions
+from firmware_checks.fingerprints.functions import Code, Function, find_functions, functions_by_trust
 from firmware_checks.fingerprints.identify import components_in, examine
 from firmware_checks.fingerprints.matching import Index
 from firmware_checks.fingerprints.objects import Table, functions_of
@@ -60,7 +60,7 @@ def build(version: str, fixes: tuple[Fix, ...] = ()) -> Build:
 def found_in(functions: Mapping[str, Made], *packs: Pack, data: bytes = b"") -> dict[str, FoundComponent]:
     image = program(functions, stack=STACK, base=BASE) + data
     code = Code(view=memoryview(image), base=BASE)
-    return {c.name: c for c in components_in(code, Index(packs), list(find_functions(code)))}
+    return {c.name: c for c in components_in(code, Index(packs), functions_by_trust(code))}
 
 
 def own(count: int = 10) -> dict[str, Made]:
@@ -124,6 +124,55 @@ def test_one_known_version_is_not_claimed_for_another_build() -> None:
     other = compiled_otherwise(LIBRARY)
     found = found_in({**own(), **other}, pack_of(("lib", build("1.0"), LIBRARY)))["lib"]
     assert (found.likelihoods, found.versions) == ({}, ())
+
+
+def test_a_version_that_no_pack_has_is_not_taken_for_its_neighbour() -> None:
+    later = {
+        name: altered(made, f"later {name}", 9) if name in ("lib_1", "lib_3") else made for name, made in NEWER.items()
+    }
+    pack = pack_of(
+        ("lib", build("1.0"), LIBRARY),
+        ("lib", build("1.10"), NEWER),
+        ("lib", build("1.9"), {name: altered(made, f"old {name}", 20) for name, made in LIBRARY.items()}),
+    )
+    assert found_in({**own(), **NEWER}, pack)["lib"].versions == ("1.10",)
+    assert found_in({**own(), **later}, pack)["lib"].versions == ("1.10", "1.9")
+    assert found_in({**own(), **later}, pack_of(("lib", build("1.10"), NEWER)))["lib"].versions == ()
+
+
+def test_a_library_is_not_named_for_what_another_has_of_it() -> None:
+    vendored = library("hash", 5, 40)
+    large = {**library("big", 12), **vendored}
+    pack = pack_of(("hash", build("1.0"), vendored), ("big", build("3.0"), compiled_otherwise(large)))
+    assert set(found_in({**own(), **large}, pack)) == {"big"}
+    assert set(found_in({**own(), **vendored, **library("hash", 12)}, pack)) == {"hash"}
+
+
+def test_functions_are_not_counted_for_a_library_when_another_has_more_alike_ones() -> None:
+    one, two = library("one", 9), library("two", 4)
+    mixed = {**two, "two_3": Made(one["one_3"].halves, {})}
+    pack = pack_of(
+        ("one", build("1.0"), one), ("two", build("1.0"), {**mixed, "two_3": altered(one["one_3"], "x", 40)})
+    )
+    found = found_in({**own(), **one, **mixed}, pack)
+    assert "two" not in found
+
+
+def test_less_sure_functions_are_not_looked_at_where_nothing_is_known() -> None:
+    looked: list[int] = []
+
+    def groups(functions: Mapping[str, Made]) -> Iterator[list[Function]]:
+        code = Code(view=memoryview(program(functions, stack=STACK, base=BASE)), base=BASE)
+        for group in (list(find_functions(code)), []):
+            looked.append(len(group))
+            yield group
+
+    index = Index([pack_of(("lib", build("1.0"), LIBRARY))])
+    code = Code(view=memoryview(b""), base=BASE)
+    for functions, seen in ((own(120), [120]), (own(20), [20, 0]), ({**own(120), **LIBRARY}, [128, 0])):
+        looked.clear()
+        components_in(code, index, groups(functions))
+        assert looked == seen
 
 
 def test_what_stands_between_known_functions_is_recognised_with_less() -> None:
@@ -196,6 +245,17 @@ def test_every_program_of_an_image_is_looked_at_once() -> None:
     assert defects == []
 
 
+def test_own_packs_are_used_beside_the_installed_ones() -> None:
+    pack = pack_of(("lib", build("1.0"), LIBRARY))
+    region = region_of(span_of({**own(), **LIBRARY}))
+    collector = FingerprintCollector(Budget(Limits()), lambda *_: None, [pack])
+    collector.collect([region, region])
+    assert [(one.name, one.likelihoods) for one in collector.version_sets] == 2 * [("lib", {"1.0": 1.0})]
+    without = FingerprintCollector(Budget(Limits()), lambda *_: None)
+    without.collect([region])
+    assert without.version_sets == []
+
+
 def test_regions_whose_bytes_are_gone_are_left_alone() -> None:
     collector = FingerprintCollector(Budget(Limits()), lambda *_: None)
     region = region_of(span_of(own(20)))
@@ -213,7 +273,7 @@ def test_a_program_that_cannot_be_looked_at_is_told() -> None:
 
 def test_a_spent_budget_is_told() -> None:
     budget = Budget(Limits(functions=5))
-    examine(span_of(own(20)), Program(arch="arm-cortex-m"), budget)
+    examine(span_of(own(20)), Program(arch="arm-cortex-m"), budget, Index([]))
     assert budget.functions == 5
     assert "functions" in " ".join(budget.hits.sentences())
 

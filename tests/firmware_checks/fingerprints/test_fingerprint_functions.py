@@ -9,6 +9,7 @@ from firmware_checks.fingerprints.functions import (
     Code,
     Function,
     find_functions,
+    functions_by_trust,
     text_at,
     walk,
 )
@@ -126,6 +127,23 @@ def test_no_more_functions_are_looked_at_than_allowed() -> None:
     code = Code(view=memoryview(image), base=BASE)
     assert len(list(find_functions(code, most=3))) == 3
     assert len(list(find_functions(code, [BASE + 65], most=99))) == 9
+
+
+def test_the_surest_functions_come_first() -> None:
+    made = {"caller": made_function("caller", 20, ["called"]), "called": made_function("called", 20)}
+    image = program(made, stack=0x2000_1000, base=BASE) + struct.pack("<6H", 0xB510, 1, 2, 3, 4, 0xBD10)
+    called, pointed, rest = functions_by_trust(Code(view=memoryview(image), base=BASE))
+    assert [len(called), len(pointed), len(rest)] == [1, 1, 1]
+    assert rest[0].start == len(image) - 12
+    few = functions_by_trust(Code(view=memoryview(image), base=BASE), most=1)
+    assert [len(group) for group in few] == [1, 0, 0]
+
+
+def test_pointers_are_found_up_to_the_end_of_memory() -> None:
+    body = struct.pack("<6HI", 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x4770, 0xFFFF_FFF1)
+    for base, count in ((0xFFFF_FFF0, 1), (0xFFFF_FFF1, 0), (0x0, 0)):
+        _, pointed, _ = functions_by_trust(Code(view=memoryview(body), base=base))
+        assert len(pointed) == count
 
 
 def test_a_sample_keeps_values_and_texts_and_thins_out_the_rest() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_checks.fingerprints.examples import made_function, object_file, program
 from toolkit.app.cli import run
 from toolkit.app.demo import image_path
 from toolkit.report.json_report import from_json
@@ -180,3 +181,29 @@ def test_the_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"intel-hex", "srec", "ti-txt", "uf2", "dfu", "dfuse", "elf", "mcuboot", "esp-image", "zip"} <= names
     assert run(["formats"]) == 0
     assert "limits:" in capsys.readouterr().out
+
+
+def test_packs_of_ones_own_name_what_is_inside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sdk = {f"sdk_{n}": made_function(f"sdk {n}", 60) for n in range(8)}
+    own = {f"own_{n}": made_function(f"own {n}", 60) for n in range(20)}
+    image, library, pack = tmp_path / "pump.bin", tmp_path / "sdk.o", tmp_path / "sdk.mdsig"
+    image.write_bytes(program({**own, **sdk}, stack=0x2000_1000, base=0x0800_0000))
+    library.write_bytes(object_file(sdk))
+    run(["signatures", "build", "--component", "our-sdk", "--version", "2.4", "--output", str(pack), str(library)])
+    capsys.readouterr()
+    for arguments in ([str(image)], [str(image), str(image), "--jobs", "2"]):
+        target = tmp_path / f"reports-{len(arguments)}"
+        target.mkdir()
+        assert run(["scan", *arguments, "--json", "--output", str(target), "--signatures", str(pack)]) in (0, 1)
+        (path,) = target.iterdir()
+        (found,) = [c for c in from_json(path.read_bytes()).components if c.name == "our-sdk"]
+        assert found.version == "2.4"
+    capsys.readouterr()
+    assert run(["scan", str(image), "--json"]) in (0, 1)
+    assert "our-sdk" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_pack_that_cannot_be_used_is_one_line(jobs: str, hex_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["scan", str(hex_file), str(hex_file), "--jobs", jobs, "--signatures", str(hex_file)]) == 2
+    assert capsys.readouterr().err.splitlines() == ["medharden: pump.hex: is no signature pack"]

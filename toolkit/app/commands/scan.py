@@ -12,6 +12,7 @@ from toolkit.core.errors import InputError, MedhardenError
 
 if TYPE_CHECKING:
     from device_profiles.schema import DeviceProfile
+    from firmware_checks.fingerprints.pack import Pack
     from toolkit.report.model import Report
 
 Progress = Callable[[int, int], None]
@@ -27,6 +28,7 @@ Examples:
   medharden scan update.zip --format html --output report.html
   medharden scan *.dfu --format json --output reports/ --jobs 2
   medharden scan dump.bin --profile patient-monitor-lowend --fail-on medium
+  medharden scan firmware.bin --signatures our-sdk.mdsig
 
 \b
 Exit codes:
@@ -54,6 +56,13 @@ Exit codes:
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Images examined at a time.")
 @click.option(
+    "--signatures",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Signature pack of your own, made by `signatures build`; may be given several times.",
+)
+@click.option(
     "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of text and HTML."
 )
 def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter an option
@@ -65,6 +74,7 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     output: Path | None,
     fail_on: str | None,
     jobs: int,
+    signatures: tuple[Path, ...],
     language: str,
 ) -> int:
     """Open firmware images and say what they are, what is inside, and what is weak."""
@@ -75,7 +85,7 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     by_policy = device.policy.fail_on if device is not None else None
     threshold = Severity(fail_on) if fail_on is not None else by_policy or Severity.HIGH
     code = 0
-    for result in _results(images, device, jobs):
+    for result in _results(images, device, signatures, jobs):
         if isinstance(result, MedhardenError):
             click.echo(f"medharden: {result}", err=True)
             code = 2
@@ -94,12 +104,22 @@ def _load(profile: str | None) -> DeviceProfile | None:
     return load(profile)
 
 
-def _results(images: Sequence[Path], device: DeviceProfile | None, jobs: int) -> Iterator[Report | MedhardenError]:
+def _packs(signatures: Sequence[Path]) -> list[Pack]:
+    if not signatures:
+        return []
+    from firmware_checks.fingerprints.shipped import load_pack
+
+    return [load_pack(path) for path in signatures]
+
+
+def _results(
+    images: Sequence[Path], device: DeviceProfile | None, signatures: Sequence[Path], jobs: int
+) -> Iterator[Report | MedhardenError]:
     """Yield the report on each image, in the order given, or the error that prevented it."""
     if jobs == 1 or len(images) == 1:
         from toolkit.app.progress import progress
 
-        scan = _scanner(device)
+        scan = _scanner(device, signatures)
         for path in images:
             with progress(path) as on_progress:
                 result = scan(path, on_progress)
@@ -108,8 +128,9 @@ def _results(images: Sequence[Path], device: DeviceProfile | None, jobs: int) ->
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    _packs(signatures)  # what cannot be used is told here, a worker could only break
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(images)), context, _start_worker, (device,)) as pool:
+    with ProcessPoolExecutor(min(jobs, len(images)), context, _start_worker, (device, signatures)) as pool:
         try:
             yield from pool.map(_scan_in_worker, images)
         except BaseException:
@@ -117,11 +138,13 @@ def _results(images: Sequence[Path], device: DeviceProfile | None, jobs: int) ->
             raise
 
 
-def _scanner(device: DeviceProfile | None) -> Callable[[Path, Progress], Report | MedhardenError]:
+def _scanner(
+    device: DeviceProfile | None, signatures: Sequence[Path]
+) -> Callable[[Path, Progress], Report | MedhardenError]:
     from firmware_checks.scan import Scanner
     from toolkit.app.user_cache import user_cache
 
-    scanner = Scanner(profile=device, kept=user_cache())
+    scanner = Scanner(profile=device, kept=user_cache(), own_packs=_packs(signatures))
 
     def scan(path: Path, on_progress: Progress) -> Report | MedhardenError:
         try:
@@ -135,8 +158,8 @@ def _scanner(device: DeviceProfile | None) -> Callable[[Path, Progress], Report 
 _in_worker: list[Callable[[Path, Progress], Report | MedhardenError]] = []
 
 
-def _start_worker(device: DeviceProfile | None) -> None:
-    _in_worker.append(_scanner(device))
+def _start_worker(device: DeviceProfile | None, signatures: Sequence[Path]) -> None:
+    _in_worker.append(_scanner(device, signatures))
 
 
 def _scan_in_worker(path: Path) -> Report | MedhardenError:
