@@ -30,6 +30,8 @@ from firmware_checks.fingerprints.objects import functions_of
 from firmware_checks.fingerprints.shipped import shipped_packs
 from toolkit.core.window import Window
 
+assert sys.platform != "win32", "memory is told by a call that only Unix has"
+
 IMAGES = 36
 PLAIN_IMAGES = 8
 """Without foreign code; nothing may be named in them."""

@@ -76,7 +76,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = options.db or Path(folder) / "vulnerabilities.db"
-        print(f"load of the machine: {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
+        if sys.platform != "win32":
+            print(f"load of the machine: {', '.join(f'{load:.1f}' for load in os.getloadavg())}")
         if not path.exists():
             feeds = [str(feed) for feed in options.feeds]
             done = subprocess.run(

@@ -69,13 +69,12 @@ class SystemDisk:
 
     def sync_folder(self, folder: Path) -> None:
         """Return when the names in ``folder`` are on the medium; Windows has no such call and writes them through."""
-        if sys.platform == "win32":
-            return
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        if sys.platform != "win32":
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def replace(disk: Disk, path: Path, data: bytes) -> None:

@@ -99,7 +99,8 @@ class VerifiedUpdate:
             raise Refusal("install.unverified", f"{file.name} is not part of the verified update")
         member = self._archive.members[f"{FILES}{self.release.folder}{file.name}"]
         digest = hashlib.sha256()
-        with tempfile.TemporaryFile() as copy:
+        with tempfile.TemporaryFile() as opened:
+            copy = cast("BinaryIO", opened)  # Windows wraps it in a class of its own
             for chunk in self._archive.chunks(member):
                 digest.update(chunk)
                 copy.write(chunk)
