@@ -39,6 +39,7 @@ from firmware_checks.own_versions import (
     votes_of,
     votes_of_file_name,
     votes_of_release_in_name,
+    votes_of_symbol_versions,
     with_votes_of_rule,
 )
 from firmware_checks.patterns import Hit
@@ -292,6 +293,8 @@ class _Fusion:
                 continue
             votes = with_votes_of_rule(votes_of(facts.texts, identity, facts.name), facts.own)
             votes += votes_of_release_in_name(facts.name) if identity.is_known else ()
+            if facts.linkage is not None and identity.is_known:
+                votes += votes_of_symbol_versions(facts.name, facts.linkage.symbol_versions, identity.keys)
             if identity.rule is not None and identity.rule.file_version:
                 votes += votes_of_file_name(facts.name)
             if votes:

@@ -28,6 +28,7 @@ __all__ = [
     "votes_of",
     "votes_of_file_name",
     "votes_of_release_in_name",
+    "votes_of_symbol_versions",
     "with_votes_of_rule",
 ]
 
@@ -40,6 +41,7 @@ IN_TABLE, SAME_SERIES, SHORT_BESIDE_LONG, CHIEF_FILE, PLUGIN = 0.4, 0.3, 0.5, 1.
 """Factors in a list of numbers, when a linked library has a release of the same series, for two
 numbers beside a version of three, in the file that has the
 component's own name, and in what it loads, which may have versions of its own."""
+DATE_DIGITS = 8
 CROWD = 6
 """A file with so many different versions that stand alone lists them for other reasons."""
 LEAST_HOLDERS, MOST_OF_FILES = 3, 0.6
@@ -48,6 +50,8 @@ REPEATED, MOST_REPEATS = 1.0, 2
 """Added for each further text of a file with the same version, up to so many."""
 MOST_NOISE = 1.0
 """What votes that hardly tell may add up to, however many files repeat them."""
+MOST_WEAK = 2.4
+"""What votes that tell little may add up to: never enough alone."""
 ENOUGH_POINTS = 2.6
 CLEAR_LEAD = 1.4
 MOST_CANDIDATES = 8
@@ -75,7 +79,7 @@ _DISTRIBUTION = re.compile(r"^(?:debian|ubuntu|buildroot|openwrt)[-_ ]$", re.IGN
 """Put in front of the version by who built it."""
 _NUMBERS = re.compile(r"\d+(?:\.\d+)+[a-z]?")
 _OTHER_MEANING = re.compile(
-    r"^(?:\d+(?:\.\d+){5}|1\.3\.\d+\.\d|1\.2\.\d{3}|127\.|0\.0\.0|255\.|10\.\d+\.\d+\.\d+$|192\.168|224\.0|239\.|169\.254|172\.(?:1[6-9]|2\d|3[01])(?:\.|$)|8\.8\.|802\.|1\.2\.840|1\.3\.6\.|1\.3\.14|"
+    r"^(?:\d+(?:\.\d+){5}|1\.3\.\d+\.\d|1\.2\.\d{3}|127\.|0\.0\.0|255\.|10\.\d+\.\d+\.\d+$|192\.168|22[4-9]\.\d+\.\d+\.\d+$|23\d\.\d+\.\d+\.\d+$|224\.0|239\.|169\.254|172\.(?:1[6-9]|2\d|3[01])(?:\.|$)|8\.8\.|802\.|1\.2\.840|1\.3\.6\.|1\.3\.14|"
     r"1\.2\.410\.|1\.2\.643|1\.3\.132|1\.3\.36\.|2\.5\.(?:4|29)|2\.16\.840|0\.9\.23|1\.1\.1\.1$|1\.2\.3\.4|1\.0\.0\.127|4\.2\.2\.)"
 )
 """Addresses and object identifiers."""
@@ -128,6 +132,17 @@ _OTHER_PRODUCT = re.compile(r"[A-Z][a-z]+[^%]{0,40} version:? %s|^Linux$")
 _SOURCE_FILE = re.compile(r"\S*(?:\w\.[a-z]{1,4}\b|/)\S*")
 """A path, or a name with an ending such as ``.c``."""
 _DATE = re.compile(r" (?:19|20)\d\d(?:-\d\d-\d\d$|\d{4}\b)")
+_BANNER_END = re.compile(
+    r"[\s,.]*(?:\(c\)|copyright|[\[(,]?\s*(?:\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}|(?:19|20)\d\d[-/]\d\d[-/]\d\d|"
+    r"(?:\d{1,2}[ -])?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -]\d{1,2}))",
+    re.IGNORECASE,
+)
+"""What follows the version in the first line that a program prints: the date of the release, or whose it is."""
+_TITLE = re.compile(r"[A-Z]?[A-Za-z0-9+-]+(?: [A-Za-z0-9+-]+){1,5} (?:version|ver\.?|release|v)? ?$", re.IGNORECASE)
+_OF_INTERFACE = re.compile(r"\b(?:api|abi|protocol|schema)[ _]version\W{0,3}%", re.IGNORECASE)
+"""A text that prints the version of an interface, which is not that of the program."""
+_ROLE = re.compile(r"[-_ ](?:agent|client|server|daemon|library)\W*$", re.IGNORECASE)
+"""What may stand between a name and its version, as programs introduce themselves: ``name-agent/1.2``."""
 _UNIT = re.compile(r"^ [a-z]")
 _RELEASE_IN_NAME = re.compile(r"-(\d+\.\d+\.\d+(?:\.\d+)?)\.so(?:\.|$)")
 _MARKUP = re.compile(r"<[^<>]*=[\"']?$")
@@ -195,9 +210,9 @@ def votes_of(texts: Sequence[VersionText], identity: Identity, file_name: str) -
     votes = []
     for text in texts:
         points, is_named = _points(text, identity.keys)
-        if not points and identity.file_keys:
-            points, is_named = _points(text, identity.file_keys)
-            points = min(points, NAMED_AS_FILE)
+        if points <= NOISE and not is_named and identity.file_keys:
+            points_of_file, is_named = _points(text, identity.file_keys)
+            points = max(points, min(points_of_file, NAMED_AS_FILE))
         if text.offset in tables or (is_crowded and not is_named and text.is_bare):
             points *= IN_TABLE
         is_whole = text.number.count(".") > 1 and text.number in in_name and not _is_path(text)
@@ -261,6 +276,20 @@ def votes_of_file_name(file_name: str) -> list[Vote]:
     return [Vote(text, NAMED_AS_FILE, True)]
 
 
+def votes_of_symbol_versions(file_name: str, names: Collection[str], keys: Collection[str]) -> list[Vote]:
+    """Return what a library says whose newest interface has the numbers of its file: ``TALLOC_2.4.0``.
+
+    Makers who raise both with each release write no version elsewhere. ``names`` are those of the interfaces.
+    """
+    numbers = re.findall(r"\.so\.(\d+\.\d+\.\d+)$", file_name)
+    for name in names:
+        project, _, number = name.rpartition("_")
+        if number in numbers and normalised(project) in keys:
+            text = VersionText(number=number, version=number, before="", after="", near=("", ""), offset=0)
+            return [Vote(text, NAMED_AS_FILE, True)]
+    return []
+
+
 def _is_chief(file_name: str, identity: Identity) -> bool:
     """Tell whether the file has the component's own name and is not one of its other tools."""
     stem = file_name.partition(".so")[0]
@@ -297,8 +326,11 @@ def _points_behind(text: VersionText, before: str, keys: Collection[str]) -> tup
     head = before[: filler.start()] if filler else before
     label = (filler["label"] or filler["short"] or "") if filler else ""
     if _HOLLOW.match(head) or _DISTRIBUTION.match(before) or (len(label) > 1 and _OWN_WORDS.match(head)):
-        return _points_alone(text, keys, label, has_program="%s" in head), False
-    words_before = _words_before_key(head, keys)
+        points = _points_alone(text, keys, label, has_program="%s" in head)
+        return points, points > LABELLED and _prints_name(text.near[1], keys)
+    words_before = _words_before_key(_ROLE.sub("", head), keys)
+    if words_before == "" and "." not in text.number and text.after.startswith(":"):
+        return LABELLED + 1, True
     if "." not in text.number and (words_before is None or len(label) < 2):  # more than a v
         return 0, False
     if words_before is not None:
@@ -308,8 +340,16 @@ def _points_behind(text: VersionText, before: str, keys: Collection[str]) -> tup
         return _points_named(text, label), True
     is_prose = _SENTENCE.search(head) or _STANDARD.search(head)
     if len(label) > 1 and _mentions_key(before, keys) and not is_prose:
-        return LABELLED + 1, False
-    return 0, False
+        return NOISE if text.number in _COMMON else LABELLED + 1, False
+    return (LABELLED if _is_banner(text, before, is_prose=bool(is_prose)) else 0), False
+
+
+def _is_banner(text: VersionText, before: str, *, is_prose: bool) -> bool:
+    """Tell whether a title stands before the version and a date or the holder of the rights behind it."""
+    is_telling = text.number not in _COMMON and "." in text.number
+    return (
+        is_telling and not is_prose and _TITLE.match(before) is not None and _BANNER_END.match(text.after) is not None
+    )
 
 
 def _is_odd(number: str) -> bool:
@@ -321,7 +361,12 @@ def _is_odd(number: str) -> bool:
 def _points_named(text: VersionText, label: str) -> float:
     """Return the points behind a name: a short number that hangs on it (``lua5.3``) is its series."""
     is_short = text.number.count(".") < 2 and text.version == text.number
-    if is_short and not label and (text.before[-1:].isalnum() or text.before[-1:] in "-_"):
+    if (
+        is_short
+        and not label
+        and not text.after.startswith(" $")
+        and (text.before[-1:].isalnum() or text.before[-1:] in "-_")
+    ):
         return ALONE_SHORT if len(text.number.partition(".")[2]) > 2 and text.number not in _COMMON else NOISE
     if is_short and text.number in _COMMON:
         is_all = not label and not text.after.strip() and _STANDARD.search(text.before.strip() + " ") is None
@@ -333,8 +378,8 @@ def _points_alone(text: VersionText, keys: Collection[str], label: str, *, has_p
     if _is_measure(text) or any(map(_BESIDE_COMPILER.match, text.near)):
         return 0
     points = _points_by_form(text, label, has_program=has_program)
-    if not points:
-        return 0
+    if not points or any(map(_OF_INTERFACE.search, text.near)):
+        return min(points, NOISE)
     if any(_prints_name(words, keys) for words in text.near):
         return max(points, LABELLED) + NEAR_NAME
     if any(_mentions_key(words, keys) for words in text.near):
@@ -344,7 +389,8 @@ def _points_alone(text: VersionText, keys: Collection[str], label: str, *, has_p
     is_whole = text.is_bare or (not text.before and _DATE.match(text.after))
     if is_whole and "." in text.number and any(map(_VERSION_PRINTED.search, text.near)):
         return max(points, ALONE_SHORT) + NEAR_HINT
-    return points + NEAR_HINT if any(map(_HINT.search, (*text.near, text.after))) else points
+    has_hint = text.number not in _COMMON and any(map(_HINT.search, (*text.near, text.after)))
+    return points + NEAR_HINT if has_hint else points
 
 
 def _is_measure(text: VersionText) -> bool:
@@ -362,18 +408,21 @@ def _prints_name(words: str, keys: Collection[str]) -> bool:
 def _points_by_form(text: VersionText, label: str, *, has_program: bool) -> float:
     """Return the points of a version that stands alone, or behind nothing but the word version."""
     if "." not in text.number:
-        return WEAK if text.is_bare else 0
+        is_printed = any(map(_VERSION_PRINTED.search, text.near)) or len(text.number) == DATE_DIGITS or len(label) > 1
+        return WEAK if text.is_bare and is_printed else 0
     is_short = text.number.count(".") < 2 and text.version == text.number
-    is_plain = not text.after.strip(" \n.,)\"'") or text.after.startswith((" (", ",", "\n", "-", "+", "("))
+    is_plain = not text.after.strip(" \n.,)\"'") or text.after.startswith((" (", "  (", ",", "\n", "-", "+", "("))
     is_plain = is_plain or _DATE.match(text.after) is not None
-    if (is_short and _is_odd(text.number)) or (len(text.after) > MOST_AFTER and not label):
+    if (is_short and _is_odd(text.number)) or (
+        len(text.after) > MOST_AFTER and not label and not text.after.startswith("+")
+    ):
         return 0
     if has_program and len(label) > 1:
         return OF_PROGRAM
     if not is_plain:
         return WEAK if text.after.startswith(" ") and not _UNIT.match(text.after) else NOISE if label else 0
     if is_short:
-        return _points_of_two(text, label)
+        return NOISE if any(words.isdecimal() for words in text.near) else _points_of_two(text, label)
     is_doubtful = not label and (_UNICODE.match(text.number) or text.number in _FIRST)
     return LABELLED * (IN_TABLE if is_doubtful else 1)
 
@@ -382,7 +431,8 @@ def _points_of_two(text: VersionText, label: str) -> float:
     """Return the points of two numbers alone; common ones and versions of Unicode hardly tell."""
     if label:
         is_telling = text.number not in _COMMON or (len(label) == 1 and not text.after)
-        return NOISE if not is_telling else LABELLED if len(label) > 1 else WEAK
+        is_build = text.before in {"v", "V"} and text.number not in _COMMON and text.after.startswith("-")
+        return NOISE if not is_telling else LABELLED if len(label) > 1 else ALONE_SHORT if is_build else WEAK
     is_other = text.number in _COMMON or _UNICODE.match(text.number) or _RATE.match(text.number)
     return NOISE if is_other else ALONE_SHORT
 
@@ -447,9 +497,8 @@ class Linked:
             name.startswith(library) and number.startswith(handed) for name in self.names for library, handed in HANDED
         ):
             return SAME_SERIES / 2
-        if number in self.versions or any(
-            _mentions_key(_VERSION_PRINTED.sub("", words), self.keys) for words in vote.text.near
-        ):
+        is_of_library = any(_mentions_key(_VERSION_PRINTED.sub("", words), self.keys) for words in vote.text.near)
+        if number in self.versions or (is_of_library and "version" not in vote.text.near):
             return 0
         series = number.rpartition(".")[0]
         if "." in series and any(version.startswith(series + ".") for version in self.versions):
@@ -481,8 +530,9 @@ class _Count:
         top = max((points for points, _ in best.values()), default=0)
         for version, (points, vote) in best.items():
             added = points * (1 if points == top else 0.5)
-            if points <= NOISE * CHIEF_FILE:
-                added = min(added, max(0, MOST_NOISE - self.totals[version]))
+            if points <= WEAK:
+                most = MOST_NOISE if points <= NOISE * CHIEF_FILE else MOST_WEAK
+                added = min(added, max(0, most - self.totals[version]))
             self.totals[version] += added + REPEATED * min(max(0, repeats[version] - 1), MOST_REPEATS)
             self.speakers[version].append((ballot.path, vote.text))
             if vote.is_named:

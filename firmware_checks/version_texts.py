@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 __all__ = ["VersionText", "version_texts"]
 
-MOST_TEXTS = 600
+MOST_TEXTS = 2000
 """Texts with a version that are kept of one file; a program with more is a table of them."""
 MOST_TEXT_BYTES = 200
 MOST_NEAR_BYTES = 48
@@ -25,9 +26,15 @@ _VERSION = re.compile(
     rb"(?P<suffix>(?:-(?:19|20)[0-9]{6}|[-_.~+]?(?:rc|alpha|beta|pre|patch|pl|p|b|a|P|RC|devel|dev|git|ESV|stable)[-.]?[0-9]{0,8}|[a-z]{1,2}(?:[0-9]{1,2})?)?)"
 )
 _NUMBER_AFTER_WORD = re.compile(rb"ersion (?=(?P<number>[0-9]{2,8})(?P<suffix>)[\x00 \n,)])")
+_NUMBER_BEHIND_NAME = re.compile(rb"\x00[a-z][a-z0-9_+-]{2,24} (?=(?P<number>[0-9]{2,8})(?P<suffix>):)")
+_NUMBER_OF_FOLDER = re.compile(
+    rb"/build/[A-Za-z0-9.+-]{2,40}/[a-z0-9.+-]{1,40}-(?=(?P<number>[0-9]{1,8})(?P<suffix>)/)"
+)
+_NUMBER_PRINTED = re.compile(rb"\x00(?=(?P<number>[0-9]{2,4})(?P<suffix>)\x00{1,4}[^\x00]{0,40}[Vv]ersion %s)")
 _DATE_ALONE = re.compile(rb"20(?<=\x0020)(?=[0-9]{6}\x00)")
-"""Versions of one number: what follows the word, or a date that stands alone."""
+"""Versions of one number: what follows the word, a name or that of a folder, what is about to be printed, a date."""
 _DATE = re.compile(rb"(?P<number>[0-9]{8})(?P<suffix>)")
+_SINGLE_NUMBERS = (_NUMBER_AFTER_WORD, _NUMBER_BEHIND_NAME, _NUMBER_OF_FOLDER, _NUMBER_PRINTED)
 _TEXT_END = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f-\xff]")
 _DIGIT_OR_POINT = frozenset(b"0123456789.")
 
@@ -86,7 +93,8 @@ def _in_range(data: bytes, base: int) -> Iterator[VersionText]:
         if text is not None:
             yield text
     dates = (_DATE.match(data, place.start()) for place in _DATE_ALONE.finditer(data))
-    for match in (*_NUMBER_AFTER_WORD.finditer(data), *filter(None, dates)):
+    single = (pattern.finditer(data) for pattern in _SINGLE_NUMBERS)
+    for match in (*chain.from_iterable(single), *filter(None, dates)):
         text = _text(data, match, base)
         if text is not None:
             yield text

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from firmware_checks.vulnerabilities.record import Configuration, SourceKind, vulnerability_name
+from firmware_checks.vulnerabilities.record import Configuration, SourceKind, vulnerability_name, vulnerability_number
 from firmware_checks.vulnerabilities.rows import unpacked_tree
 from firmware_checks.vulnerabilities.tables import (
     CONDITIONAL,
@@ -147,6 +148,15 @@ class Database:
             (row.record, row.node >> CONFIGURATION_SHIFT),
         ).fetchone()
         return unpacked_tree(found[0])
+
+    def source_files(self, name: str) -> tuple[str, ...]:
+        """Return the files of the source that the records name as touched by the correction of a CVE."""
+        number = vulnerability_number(name)
+        if number is None:
+            return ()
+        question = "SELECT files FROM source_file WHERE record BETWEEN ? AND ?"
+        rows = self._db.execute(question, (number * SOURCES, number * SOURCES + SOURCES - 1))
+        return tuple(sorted({file for (packed,) in rows for file in zlib.decompress(packed).decode().split("\n")}))
 
     def cycles(self, names: list[str]) -> list[StoredCycle]:
         """Return the lines of versions of the products that go by one of ``names``."""

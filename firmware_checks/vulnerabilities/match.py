@@ -52,6 +52,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Justification | None, Meta(description="Why it does not apply, in the words of VEX; null when it does or may.")
     ] = None
     reason: Annotated[str, Meta(description="The same in words, with what decides where that is not known.")]
+    evidence: Annotated[
+        tuple[str, ...], Meta(description="What was found in the image that shows that it does not apply.")
+    ] = ()
     range: Annotated[str, Meta(description="Versions that are affected.")]
     versions: Annotated[
         tuple[str, ...], Meta(description="Which of the possible versions are affected; empty when none is known.")

@@ -14,6 +14,7 @@ from firmware_checks.own_versions import (
     votes_of,
     votes_of_file_name,
     votes_of_release_in_name,
+    votes_of_symbol_versions,
     with_votes_of_rule,
 )
 from firmware_checks.version_texts import VersionText, version_texts
@@ -53,6 +54,13 @@ def _decided(path: str, *texts: str, linked: Linked | None = None) -> Verdict | 
         ("usr/lib/libcares.so.2.5.1", ("1.18.1",), "1.18.1"),
         ("usr/lib/libpython3.11.so.1.0", ("1.0", "__version__", "3.11.2", "14.0.0", "unidata_version"), "3.11.2"),
         ("usr/bin/kmod", ("kmod version 30",), "30"),
+        ("usr/bin/fbset", ("Frame Buffer Configuration Version 2.1 (23/06/1999)",), "2.1"),
+        ("usr/bin/pbzip2", ("Parallel BZIP2 v1.1.13 [Dec 18, 2015]",), "1.1.13"),
+        ("usr/bin/cpufreq-info", ("cpufrequtils 008: cpufreq-info",), "008"),
+        ("bin/efibootmgr", ("17", "efibootmgr version %s"), "17"),
+        ("usr/sbin/in.telnetd", ("$NetKit: netkit-telnet-0.17 $",), "0.17"),
+        ("usr/lib/liboauth.so.0", ("liboauth-agent/1.0.3",), "1.0.3"),
+        ("usr/lib/libefivar.so.1", ("/build/efivar-kT7nQd/efivar-37/src/efivar.h",), "37"),
         ("usr/lib/libopenal.so.1.19.1", ("1.1 ALSOFT 1.19.1",), "1.19.1"),
         ("usr/bin/mbimcli", ("mbimcli 1.28.2\nCopyright (C)",), "1.28.2"),
         ("usr/bin/bmon", ("%'8.2f %s", "bmon 4.0"), "4.0"),
@@ -187,3 +195,25 @@ def test_the_release_in_a_librarys_name_before_its_ending_is_its_version(name: s
 
 def _found(version: str) -> VersionText:
     return VersionText(number=version, version=version, before="", after="", near=("", ""), offset=1)
+
+
+def test_a_library_whose_newest_interface_has_the_numbers_of_its_file_is_that_release() -> None:
+    (vote,) = votes_of_symbol_versions("libtalloc.so.2.4.0", ("TALLOC_2.3.5", "TALLOC_2.4.0"), {"talloc"})
+    assert (vote.text.version, vote.is_named) == ("2.4.0", True)
+    assert votes_of_symbol_versions("libtalloc.so.2.4.0", ("OTHER_2.4.0", "TALLOC_2.3.5"), {"talloc"}) == []
+
+
+def test_the_version_of_an_interface_is_not_that_of_the_program() -> None:
+    assert _decided("usr/lib/libva.so.2", "1.17.0", "VA-API version %s") is None
+
+
+def test_numbers_in_a_table_of_values_and_headings_of_files_decide_nothing() -> None:
+    assert _decided("usr/bin/mbpoll", "6", "1.5", "Unknown") is None
+    assert _decided("sbin/multipath", "# Multipath bindings, Version : 1.0\n# NOTE") is None
+
+
+def test_a_version_beside_the_own_name_is_not_that_of_a_library_of_like_name() -> None:
+    linked = Linked(keys=frozenset({"libev", "ev"}))
+    verdict = _decided("usr/bin/ss-local", "3.3.5", "shadowsocks-libev %s", linked=linked)
+    assert verdict is not None
+    assert verdict.version == "3.3.5"
