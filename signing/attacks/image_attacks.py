@@ -33,6 +33,9 @@ TESTS: Final = {
 }
 
 
+BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+
 def _elsewhere() -> Mapping[int, str]:
     found = dict.fromkeys(range(7, 19), ALGORITHM)
     found |= dict.fromkeys(range(19, 31), ROLES)
@@ -58,8 +61,10 @@ def changed(data: bytes, place: int, new: bytes) -> bytes:
 
 
 def flipped(data: bytes, place: int) -> bytes:
-    """Return ``data`` with one bit changed."""
-    return changed(data, place, bytes((data[place] ^ 1,)))
+    """Return ``data`` with one bit changed; what may be a letter of Base64 stays one, so that the text can be read."""
+    old = data[place]
+    bit = next((b for b in (1, 2, 4, 8) if old not in BASE64 or old ^ b in BASE64), 1)
+    return changed(data, place, bytes((old ^ bit,)))
 
 
 def expecting(good: GoodImage, **what: Any) -> GoodImage:
