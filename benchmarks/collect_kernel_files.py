@@ -1,4 +1,4 @@
-"""Makes ``firmware_checks/vulnerabilities/not_affected/kernel_files.txt``: which settings of Linux build which file.
+"""Makes ``firmware_checks/vulnerabilities/not_affected/kernel_files.txt.gz``: which settings of Linux build which file.
 
 Read from the Makefiles of the kernel's source, as Debian's ``linux-source-*`` packages have it; only names are taken.
 Whatever is not understood counts as always built, so that the list errs towards "it is in the device". Run by hand,
@@ -7,6 +7,7 @@ oldest version first: ``python3 benchmarks/collect_kernel_files.py linux-source-
 
 from __future__ import annotations
 
+import gzip
 import re
 import sys
 import tarfile
@@ -16,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-TARGET = ROOT / "firmware_checks" / "vulnerabilities" / "not_affected" / "kernel_files.txt"
+TARGET = ROOT / "firmware_checks" / "vulnerabilities" / "not_affected" / "kernel_files.txt.gz"
 MOST_ALTERNATIVES = 12
 """What is built in more ways than this counts as always built."""
 MOST_OF_HEADER = 4
@@ -273,7 +274,7 @@ def main() -> None:
         known = sorted(name for name in used if name and settings.get(name) == seen)
         lines.append(f"settings\t{seen}\t{' '.join(known)}")
     lines += ["\t".join((*key, " ".join(sorted(groups[key])))) for key in sorted(groups)]
-    TARGET.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
+    TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), 9, mtime=0))
     print(f"{len(rows):,} files in {TARGET}")
 
 

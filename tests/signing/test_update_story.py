@@ -134,8 +134,6 @@ def house(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 
 def key_in_a_file(house: House, _: pytest.FixtureRequest) -> str:
-    if shutil.which("softhsm2-util"):
-        pytest.skip("the same story is told with a key in SoftHSM, which is here")
     return house.key("ada", f"file:{house / 'ada.pem'}", "ecdsa-p384-sha384")
 
 

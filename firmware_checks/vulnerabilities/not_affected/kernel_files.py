@@ -1,11 +1,12 @@
 """Which settings of Linux build which of its source files, and into which module.
 
-``kernel_files.txt`` is made by ``benchmarks/collect_kernel_files.py`` from the Makefiles of several versions. A file
+``kernel_files.txt.gz`` is made by ``benchmarks/collect_kernel_files.py`` from the Makefiles of several versions. A file
 that does not stand there is always built, or nothing is known of it.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import defaultdict
 from functools import cache
@@ -87,4 +88,5 @@ def numbers(version: str) -> tuple[int, ...]:
 def kernel_files() -> KernelFiles:
     """Return the list that comes with the program."""
     folder = resources.files("firmware_checks").joinpath("vulnerabilities/not_affected")
-    return KernelFiles(folder.joinpath("kernel_files.txt").read_text("utf-8"))
+    packed = folder.joinpath("kernel_files.txt.gz").read_bytes()
+    return KernelFiles(gzip.decompress(packed).decode("utf-8"))
