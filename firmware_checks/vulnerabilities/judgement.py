@@ -9,12 +9,12 @@ import msgspec
 
 from firmware_checks.vulnerabilities.database import AffectedRow, StoredProduct
 from firmware_checks.vulnerabilities.knowledge import KnownProduct, KnownVulnerability
-from firmware_checks.vulnerabilities.match import Justification, Match, MatchStatus, Provenance
 from firmware_checks.vulnerabilities.ranges import VersionRange
 from firmware_checks.vulnerabilities.record import SourceKind
 from firmware_checks.vulnerabilities.tables import SOURCES
 from firmware_checks.vulnerabilities.versions import version_key
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Justification, Match, MatchStatus, Provenance
 
 __all__ = ["Case", "Claim", "known_claim", "lower", "match_of", "severity_word", "sureness"]
 

@@ -12,20 +12,13 @@ from firmware_checks.vulnerabilities.cpe import parse_cpe
 from firmware_checks.vulnerabilities.database import Database
 from firmware_checks.vulnerabilities.identification import Identifier, Via
 from firmware_checks.vulnerabilities.knowledge import KnowledgeBase
-from firmware_checks.vulnerabilities.match import Match
 from firmware_checks.vulnerabilities.matcher import Matcher
-from firmware_checks.vulnerabilities.support import Support, support_of
+from firmware_checks.vulnerabilities.support import support_of
 from toolkit.core.errors import FormatError, InputError
 from toolkit.report.model import Component, Confidence
+from toolkit.report.vulnerability import DataAge, Match, Support
 
-__all__ = ["Answer", "DataAge", "component_named", "look_up"]
-
-
-class DataAge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Data that was asked, and the day it is of."""
-
-    name: Annotated[str, Meta(description="Kind of data.")]
-    date: Annotated[str | None, Meta(description="Day of the newest data; null when it does not say.")]
+__all__ = ["Answer", "component_named", "look_up"]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

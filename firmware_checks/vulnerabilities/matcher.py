@@ -25,10 +25,10 @@ from firmware_checks.vulnerabilities.database import (
 from firmware_checks.vulnerabilities.identification import Identifier, Identity, Via
 from firmware_checks.vulnerabilities.judgement import Case, Claim, known_claim, lower, match_of, sureness
 from firmware_checks.vulnerabilities.knowledge import KnowledgeBase, KnownProduct
-from firmware_checks.vulnerabilities.match import Match, Provenance
 from firmware_checks.vulnerabilities.tables import SOURCES
 from firmware_checks.vulnerabilities.versions import version_key
 from toolkit.report.model import Component, Confidence
+from toolkit.report.vulnerability import Match, Provenance
 
 __all__ = ["Matcher"]
 

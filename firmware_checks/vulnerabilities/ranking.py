@@ -10,7 +10,6 @@ published in CERTCC/SSVC, data/csv/cisa/cisa_coordinator_2_0_3.csv; MITRE, Rubri
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
@@ -20,7 +19,7 @@ from msgspec import Meta
 from device_profiles.schema import DeviceProfile, Interface
 from device_profiles.vocabulary import Harm, InterfaceType, Reach, Therapy
 from firmware_checks.vulnerabilities.cvss import Vector, parse_vector
-from firmware_checks.vulnerabilities.match import Match, MatchStatus
+from toolkit.report.vulnerability import Decision, Exploitation, Match, MatchStatus, Wellbeing
 
 __all__ = [
     "LIKELY",
@@ -37,31 +36,6 @@ __all__ = [
 LIKELY = 0.1
 """EPSS from here on counts as a public way to use it. Our own choice: no source of public exploits is at hand."""
 _TOTAL_SCORE = 9.0
-
-
-class Decision(enum.StrEnum):
-    """How soon to act; the most urgent first."""
-
-    ACT = "act"
-    ATTEND = "attend"
-    TRACK_CLOSELY = "track*"
-    TRACK = "track"
-
-
-class Exploitation(enum.StrEnum):
-    """What is known of its use in attacks."""
-
-    NONE = "none"
-    PUBLIC = "public"
-    ACTIVE = "active"
-
-
-class Wellbeing(enum.StrEnum):
-    """What is at stake for patients."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 _TREE = {

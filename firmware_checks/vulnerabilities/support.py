@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
-
-import msgspec
-from msgspec import Meta
 
 from firmware_checks.vulnerabilities.database import Database, StoredCycle
 from firmware_checks.vulnerabilities.identification import Identity
 from firmware_checks.vulnerabilities.knowledge import KnownProduct, Lifecycle, SupportState
 from firmware_checks.vulnerabilities.versions import compare
+from toolkit.report.vulnerability import Support
 
-__all__ = ["Support", "support_of"]
-
-
-class Support(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one source says about the support of a version."""
-
-    state: Annotated[str, Meta(description="supported, ended, or paid: only who pays is still served.")]
-    until: Annotated[str | None, Meta(description="Last day of free support; null where no day is known.")] = None
-    paid_until: Annotated[str | None, Meta(description="Last day of paid support; null where there is none.")] = None
-    line: Annotated[str, Meta(description="The line of versions it is said of.")]
-    basis: Annotated[str, Meta(description="announced by the makers, or practice: they mend only newer versions.")]
-    source: Annotated[str, Meta(description="Who says it.")]
+__all__ = ["support_of"]
 
 
 def support_of(identity: Identity, version: str, database: Database | None, today: date) -> tuple[Support, ...]:

@@ -30,6 +30,7 @@ from toolkit.report.summary import (
     version_text,
     worst_first,
 )
+from toolkit.report.vulnerability import DataAge
 from toolkit.report.wording import CONFIDENCE_NAMES, KIND_MEANINGS, KIND_NAMES, SEVERITY_NAMES, Label
 
 __all__ = ["to_html"]
@@ -55,6 +56,10 @@ def to_html(report: Report, *, language: str = ENGLISH) -> bytes:
 def _short(words: str) -> str:
     """Return words from the image cut to what page one has room for; they stand in full further down."""
     return printable(words, most=FIRST_CHARACTERS)
+
+
+def _with_age(data: DataAge) -> str:
+    return f"{data.name} ({data.date})" if data.date else data.name
 
 
 def _with_digest(what: str, sha256: str | None) -> Markup:
@@ -370,7 +375,7 @@ class _Page:
             (Label.FORMATS_TRIED, say.number(data.formats)),
             (Label.CHECKS_RAN, say.number(data.checks)),
             (Label.DEVICE_PROFILE, _with_digest(data.profile, data.profile_sha256) if data.profile else none),
-            (Label.VULNERABILITY_DATA, data.vulnerabilities or none),
+            (Label.VULNERABILITY_DATA, ", ".join(map(_with_age, data.vulnerabilities)) or none),
             (Label.SCHEMA, report.schema_version),
         ]
         return self._section(Label.DATA_VERSIONS, "data", self._facts(facts), self._paragraph(Label.SAME_AGAIN))

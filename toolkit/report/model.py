@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from toolkit.core.findings import Evidence, Finding, Severity
+from toolkit.report.confidence import Confidence
+from toolkit.report.vulnerability import ComponentSupport, DataAge, Vulnerability
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -57,15 +59,6 @@ class RegionKind(enum.StrEnum):
     """Looks random: encrypted, or compressed in a way we do not know."""
     UNKNOWN = "unknown"
     """Not recognised."""
-
-
-class Confidence(enum.StrEnum):
-    """How sure a statement is."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CERTAIN = "certain"
 
 
 class Integrity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -199,8 +192,11 @@ class DataVersions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     profile: Annotated[str | None, Meta(description="Device profile that was used; null when none.")] = None
     profile_sha256: Annotated[str | None, Meta(description="SHA-256 of the device profile.")] = None
     vulnerabilities: Annotated[
-        str | None,
-        Meta(description="Name and date of the vulnerability data; null when none was consulted."),
+        tuple[DataAge, ...],
+        Meta(description="Vulnerability data that was asked, and its age; empty when none was. None is complete."),
+    ] = ()
+    triage_sha256: Annotated[
+        str | None, Meta(description="SHA-256 of the file with the user's own decisions; null when there was none.")
     ] = None
 
 
@@ -215,6 +211,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     coverage: Annotated[Coverage, Meta(description="How much of the image was understood, and what was not.")]
     regions: Annotated[tuple[RegionRecord, ...], Meta(description="What stands where, in reading order.")]
     components: Annotated[tuple[Component, ...], Meta(description="Third-party parts found inside.")]
+    vulnerabilities: Annotated[
+        tuple[Vulnerability, ...],
+        Meta(
+            description="Known vulnerabilities of the components, the most urgent first, those that do not apply too."
+        ),
+    ] = ()
+    support: Annotated[
+        tuple[ComponentSupport, ...], Meta(description="Until when the components are supported by their makers.")
+    ] = ()
     findings: Annotated[tuple[Finding, ...], Meta(description="What the checks found.")]
     not_examined: Annotated[
         tuple[str, ...],

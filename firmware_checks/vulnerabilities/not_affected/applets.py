@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from firmware_checks.vulnerabilities.match import Justification
 from firmware_checks.vulnerabilities.not_affected.reason import Excuse, Fault, Known
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Justification
 
 __all__ = ["applet_not_built", "applets_in"]
 

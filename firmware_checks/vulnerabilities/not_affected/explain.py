@@ -9,12 +9,12 @@ import msgspec
 from firmware_checks.vulnerabilities.database import Database
 from firmware_checks.vulnerabilities.judgement import lower
 from firmware_checks.vulnerabilities.knowledge import KnownProduct
-from firmware_checks.vulnerabilities.match import Match, MatchStatus
 from firmware_checks.vulnerabilities.not_affected.applets import applet_not_built
 from firmware_checks.vulnerabilities.not_affected.functions import function_not_linked
 from firmware_checks.vulnerabilities.not_affected.kernel import file_not_built
 from firmware_checks.vulnerabilities.not_affected.options import option_off
 from firmware_checks.vulnerabilities.not_affected.reason import Excuse, Fault, Known, Reason
+from toolkit.report.vulnerability import Match, MatchStatus
 
 __all__ = ["REASONS", "explain", "faults_of"]
 

@@ -6,9 +6,9 @@ into their callers, where their names vanish and their code stays.
 
 from __future__ import annotations
 
-from firmware_checks.vulnerabilities.match import Justification
 from firmware_checks.vulnerabilities.not_affected.reason import Excuse, Fault, Known
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Justification
 
 __all__ = ["function_not_linked"]
 

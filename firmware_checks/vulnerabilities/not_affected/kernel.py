@@ -10,11 +10,11 @@ from __future__ import annotations
 from functools import cache
 from pathlib import PurePosixPath
 
-from firmware_checks.vulnerabilities.match import Justification
 from firmware_checks.vulnerabilities.not_affected.kernel_config import KernelConfig, read_config
 from firmware_checks.vulnerabilities.not_affected.kernel_files import BuiltFile, KernelFiles, kernel_files
 from firmware_checks.vulnerabilities.not_affected.reason import Excuse, Fault, Known
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Justification
 
 __all__ = ["file_not_built", "module_names"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from firmware_checks.vulnerabilities.match import Justification
 from firmware_checks.vulnerabilities.not_affected.kernel_config import read_config
 from firmware_checks.vulnerabilities.not_affected.reason import Excuse, Fault, Known
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Justification
 
 __all__ = ["option_off"]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from firmware_checks.vulnerabilities.match import Justification
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Justification
 
 __all__ = ["Excuse", "Fault", "Known", "Reason"]
 

@@ -13,9 +13,9 @@ import pytest
 from firmware_checks.vulnerabilities.building import Imported, build
 from firmware_checks.vulnerabilities.database import Database
 from firmware_checks.vulnerabilities.knowledge import KnowledgeBase, load_knowledge
-from firmware_checks.vulnerabilities.match import Match
 from firmware_checks.vulnerabilities.matcher import Matcher
 from toolkit.report.model import Component, Confidence
+from toolkit.report.vulnerability import Match
 
 NOTHING_KNOWN = KnowledgeBase((), "")
 TODAY = "2026-11-24"

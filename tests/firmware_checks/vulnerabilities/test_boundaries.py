@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from firmware_checks.vulnerabilities.knowledge import shipped_knowledge
-from firmware_checks.vulnerabilities.match import MatchStatus
 from firmware_checks.vulnerabilities.matcher import Matcher
 from firmware_checks.vulnerabilities.ranges import parse_range
+from toolkit.report.vulnerability import MatchStatus
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 FULL = DATA / "cve_nvd2_merged_2026-08.jsonl.xz"

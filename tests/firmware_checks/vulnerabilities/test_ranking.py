@@ -14,7 +14,6 @@ from device_profiles.loader import load
 from device_profiles.schema import DeviceProfile, Interface
 from device_profiles.vocabulary import Harm, InterfaceType, Reach, Therapy
 from firmware_checks.vulnerabilities.cvss import parse_vector
-from firmware_checks.vulnerabilities.match import Match, MatchStatus, Provenance
 from firmware_checks.vulnerabilities.ranking import (
     Decision,
     Exploitation,
@@ -26,6 +25,7 @@ from firmware_checks.vulnerabilities.ranking import (
     widest_reach,
 )
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Match, MatchStatus, Provenance
 
 WORST = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
 

@@ -12,7 +12,7 @@ from toolkit.app.moment import clock_option
 
 if TYPE_CHECKING:
     from firmware_checks.vulnerabilities.lookup import Answer
-    from firmware_checks.vulnerabilities.match import Match
+    from toolkit.report.vulnerability import Match
 
 EPILOG = """\b
 Examples:

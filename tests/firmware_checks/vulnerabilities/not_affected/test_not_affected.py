@@ -11,13 +11,13 @@ import pytest
 
 from firmware_checks.vulnerabilities.database import Database
 from firmware_checks.vulnerabilities.knowledge import shipped_knowledge
-from firmware_checks.vulnerabilities.match import Justification, Match, MatchStatus, Provenance
 from firmware_checks.vulnerabilities.not_affected.applets import applets_in
 from firmware_checks.vulnerabilities.not_affected.explain import explain, faults_of
 from firmware_checks.vulnerabilities.not_affected.kernel_config import read_config
 from firmware_checks.vulnerabilities.not_affected.kernel_files import KernelFiles, kernel_files
 from firmware_checks.vulnerabilities.not_affected.reason import Fault, Known
 from toolkit.report.model import Confidence
+from toolkit.report.vulnerability import Justification, Match, MatchStatus, Provenance
 
 FILLING = "".join(f"CONFIG_FILLING_{number}=y\n" for number in range(120))
 SHIPPED = kernel_files()
