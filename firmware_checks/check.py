@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from device_profiles.schema import DeviceProfile, Platform, Safety
 from device_profiles.schema import Evidence as ProfileEvidence
 from device_profiles.vocabulary import EvidenceStatus, Harm, Kind, Therapy
+from firmware_checks.controls import Controls
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Evidence, Finding, Severity
 
-__all__ = ["Check", "profile_with"]
+__all__ = ["Check", "archive_of", "profile_with"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +26,8 @@ class Check:
     question: str
     title: str
     remedy: str
-    controls: tuple[str, ...]
-    """Rows of ``controls`` in regulations and standards this check gives evidence for."""
+    controls: Controls
+    """Rows of regulations and standards this check gives evidence for."""
     run: Callable[[Check, Inventory, DeviceProfile | None], Iterator[Finding]]
     weak_example: Callable[[], bytes]
     """Build an image on which the check must fire."""
@@ -40,7 +44,7 @@ class Check:
             severity=severity,
             detail=detail,
             remedy=self.remedy,
-            controls=self.controls,
+            controls=self.controls.rows(),
             evidence=evidence,
         )
 
@@ -56,3 +60,14 @@ def profile_with(platform: Platform) -> DeviceProfile:
         platform=platform,
         evidence=(ProfileEvidence(fields=("platform", "safety"), status=EvidenceStatus.ASSUMED, source="made up"),),
     )
+
+
+def archive_of(files: Mapping[str, bytes], *, modes: Mapping[str, int] = MappingProxyType({})) -> bytes:
+    """Return a tar archive with ``files`` by path, for the twins of a check that looks at files; 0644 unless told."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(content), modes.get(path, 0o644)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()

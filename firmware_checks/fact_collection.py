@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from firmware_checks.fact_reader import Content, Fact, FactReader, Linkage, Statement
+from firmware_checks.fact_reader import Content, Fact, FactReader, Holding, Linkage, Statement
 from firmware_checks.identity import Identities, Identity, normalised
 from firmware_checks.own_versions import names_itself
 from firmware_checks.readers.elf_file import constants
@@ -47,6 +47,7 @@ class FileFacts:
     linkage: Linkage | None = None
     statements: list[Statement] = field(default_factory=list)
     texts: list[VersionText] = field(default_factory=list)
+    holdings: list[Holding] = field(default_factory=list)
     own: dict[str, VersionText] = field(default_factory=dict)
     """What the rule's patterns for the component's own files found, by version."""
 
@@ -70,9 +71,9 @@ class FactCollector:
     on_defect: Callable[[str, Span, Exception], None]
     files: dict[str, FileFacts] = field(default_factory=dict)
 
-    def collect(self, span: Span) -> None:
-        """Ask about the file whose bytes ``span`` holds."""
-        content = Content(span)
+    def collect(self, content: Content) -> None:
+        """Ask about the file that ``content`` holds."""
+        span = content.span
         wanted = [reader for reader in self.readers.values() if reader.wants(content)]
         if not wanted:
             if content.head[:2] == b"#!" or _is_text(content):
@@ -163,6 +164,8 @@ def _keep(facts: FileFacts, fact: Fact) -> None:
         facts.statements.append(fact)
     elif isinstance(fact, Linkage):
         facts.linkage = fact
+    elif isinstance(fact, Holding):
+        facts.holdings.append(fact)
     else:
         facts.texts.append(fact)
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from firmware_checks.readers.elf_file import MAGIC, ElfFile, read_elf
+from firmware_checks.region import Program
 from firmware_checks.span import Span
 from firmware_checks.version_texts import VersionText
 from toolkit.core.errors import FormatError
 from toolkit.report.model import Confidence
 
-__all__ = ["Content", "Fact", "FactReader", "Linkage", "Relation", "Statement"]
+__all__ = ["Content", "Fact", "FactReader", "Holding", "HoldingKind", "Linkage", "Relation", "Statement"]
 
 
 class Relation(enum.StrEnum):
@@ -62,7 +63,33 @@ class Linkage:
     build_id: str | None = None
 
 
-Fact = Statement | Linkage | VersionText
+class HoldingKind(enum.StrEnum):
+    """What the names or the text of a ``Holding`` are."""
+
+    KERNEL_CONFIG = "kernel-config"
+    """``text`` holds the settings the kernel was built with, ``subject`` its version."""
+    BUILTIN_MODULES = "builtin-modules"
+    """``names`` are the modules that are part of the kernel itself."""
+    APPLETS = "applets"
+    """``names`` are all sub-programs of this BusyBox."""
+    FUNCTIONS = "functions"
+    """``names`` are all functions of the file, from a symbol table that was not stripped."""
+    CHANGES = "changes"
+    """``names`` are the vulnerabilities that the change log of package ``subject`` in ``release`` says are mended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Which code a file shows to be in the device; kept because the bytes of the file are let go."""
+
+    kind: HoldingKind
+    subject: str = ""
+    release: str = ""
+    names: frozenset[str] = frozenset()
+    text: str = ""
+
+
+Fact = Statement | Linkage | VersionText | Holding
 
 
 @dataclass(frozen=True)
@@ -70,6 +97,8 @@ class Content:
     """One file in an image, with what several readers ask for read once."""
 
     span: Span
+    program: Program | None = None
+    """What is known about it when it is a program in a raw image."""
 
     @cached_property
     def path(self) -> str:

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+from firmware_checks.fact_collection import FileFacts
+from firmware_checks.format import EntryKind
+from firmware_checks.observer import Observation, Seen
 from firmware_checks.region import Region
 from toolkit.report.model import Component, Coverage, ImageSummary, Subject
 
-__all__ = ["Inventory"]
+__all__ = ["FileEntry", "Inventory"]
+
+Sort = TypeVar("Sort", bound=Observation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """Something with a name in a container of the image."""
+
+    path: str
+    """With the containers around it: ``image!container!name``."""
+    kind: EntryKind
+    size: int | None
+    """Bytes, as the container says."""
+    mode: int | None
+    """Permission bits of Unix, set-user-id and the like included."""
+    uid: int | None
+    gid: int | None
+    target: str
+    """Where a link points to, as it is written there."""
+
+    @property
+    def name(self) -> str:
+        """The path inside the container, with ``/`` between folders and none at its start."""
+        return self.path.rpartition("!")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +48,16 @@ class Inventory:
     roots: tuple[Region, ...]
     components: tuple[Component, ...]
     coverage: Coverage
+    files: Mapping[str, FileFacts] = field(default_factory=dict)
+    """What single files told, by path."""
+    entries: Sequence[FileEntry] = ()
+    """Everything with a name in the containers of the image, links and folders included."""
+    observations: Mapping[type[Observation], Sequence[Seen[Any]]] = field(default_factory=dict)
+    """What the observers saw, by sort."""
+
+    def observed(self, sort: type[Sort]) -> Sequence[Seen[Sort]]:
+        """Return all observations of one sort, in the order in which the image was read."""
+        return self.observations.get(sort, ())
 
     def regions(self) -> Iterator[Region]:
         """Yield every region, in reading order."""

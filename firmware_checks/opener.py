@@ -32,7 +32,11 @@ def _unheard(_span: Span) -> None:
     """Nobody asked."""
 
 
-def _unseen(_regions: Sequence[Region]) -> None:
+def _unseen(_span: Span, _regions: Sequence[Region]) -> None:
+    """Nobody asked."""
+
+
+def _unlisted(_container: str, _entry: Entry) -> None:
     """Nobody asked."""
 
 
@@ -50,8 +54,10 @@ class Opener:
     """Hears how many bytes were searched."""
     on_content: Callable[[Span], None] = _unheard
     """Hears of the bytes of every distinct file, once, while they are held."""
-    on_regions: Callable[[Sequence[Region]], None] = _unseen
+    on_regions: Callable[[Span, Sequence[Region]], None] = _unseen
     """Sees what was found in the bytes of an unpacked file, once, while they are held."""
+    on_entry: Callable[[str, Entry], None] = _unlisted
+    """Hears of every entry of every container that is opened, with the container's path."""
     engine: Engine = field(default_factory=AnchorEngine)
     """Searches; another one is faster or slower and finds the same."""
     hits: list[tuple[Span, Hit]] = field(default_factory=list)
@@ -163,6 +169,7 @@ class Opener:
         for memory in opened.memories:
             self._memory(region, memory, depth)
         for entry in self._reading.entries(found):
+            self.on_entry(found.path, entry)
             if entry.kind is EntryKind.FILE:
                 region.children += self._entry(found, entry, depth)
         return region
@@ -240,7 +247,7 @@ class Opener:
         unread_before = self.unread.total_bytes
         in_sum = self._rows >= self.budget.limits.regions
         regions = self.explore(span, depth=depth)
-        self.on_regions(regions)
+        self.on_regions(span, regions)
         self._rows += sum(region.release() for region in regions)
         if in_sum:
             self.budget.exceeded("regions", f"more than {self.budget.limits.regions} rows, the rest in sums", span.path)

@@ -12,16 +12,19 @@ from firmware_checks.component_index import load_indexed_rules
 from firmware_checks.component_rules import ComponentRule
 from firmware_checks.coverage import coverage_of
 from firmware_checks.fact_collection import FactCollector
-from firmware_checks.fact_reader import FactReader
+from firmware_checks.fact_reader import Content, FactReader
 from firmware_checks.fingerprints.collector import FingerprintCollector
 from firmware_checks.format_index import load_formats
 from firmware_checks.fusion import EvidenceOfImage, fuse
 from firmware_checks.identity import Identities
 from firmware_checks.image import Image, open_image
 from firmware_checks.inventory import Inventory
+from firmware_checks.observation_collection import ObservationCollector
+from firmware_checks.observer import Observer
 from firmware_checks.opener import Opener
 from firmware_checks.patterns.native import best_engine
 from firmware_checks.region import Program, Region
+from firmware_checks.span import Span
 from firmware_checks.structure.programs import architectures
 from toolkit import __version__
 from toolkit.core.cache import NO_CACHE, Cache
@@ -73,6 +76,9 @@ class Scanner:
         self.fact_readers = discover(
             "firmware_checks.facts", attribute="READER", kind=FactReader, group="medharden.facts"
         )
+        self.observers = discover(
+            "firmware_checks.observers", attribute="OBSERVER", kind=Observer, group="medharden.observers"
+        )
 
     def scan(self, path: Path, on_progress: Progress = lambda _done, _total: None) -> Report:
         """Return the report on the file at ``path``; raise ``InputError`` when it cannot be read."""
@@ -95,12 +101,22 @@ class Scanner:
         budget = Budget(self.limits, image.size)
         opener = Opener(self.formats, patterns, budget, advance, engine=self.engine)
         collector = FactCollector(self.fact_readers, self.identities, opener.unread.defect)
-        opener.on_content = collector.collect
+        observations = ObservationCollector(self.observers, opener.unread.defect)
+        contents: dict[str, Content] = {}
+
+        def on_content(span: Span) -> None:
+            content = contents[span.path] = Content(span)
+            collector.collect(content)
+
+        def on_regions(span: Span, regions: Sequence[Region]) -> None:
+            fingerprints.collect(regions)
+            observations.collect(contents.pop(span.path), regions)
+
+        opener.on_content, opener.on_regions, opener.on_entry = on_content, on_regions, observations.note
         fingerprints = FingerprintCollector(budget, opener.unread.defect, self.own_packs)
-        opener.on_regions = fingerprints.collect
-        collector.collect(image.span)
+        on_content(image.span)
         roots = tuple(opener.explore(image.span))
-        fingerprints.collect(roots)
+        on_regions(image.span, roots)
         regions = tuple(_walk(roots))
         collector.see(regions)
         seen = EvidenceOfImage(
@@ -115,6 +131,9 @@ class Scanner:
             roots=roots,
             components=fuse(seen, self.rules, self.identities),
             coverage=coverage_of(roots, opener.unread.rows(), budget.hits.sentences()),
+            files=collector.files,
+            entries=observations.entries,
+            observations=observations.seen,
         )
 
     def judge(self, inventory: Inventory) -> list[Finding]:

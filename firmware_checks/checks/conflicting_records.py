@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.address_map import Overlap
 from firmware_checks.check import Check
+from firmware_checks.controls import NOT_APPLICABLE, Controls
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Evidence, Finding, Severity
 
@@ -35,7 +36,9 @@ CHECK = Check(
         "Ask the manufacturer which content is meant: programming tools differ in which value wins, "
         "so a check of the file may see other bytes than the device gets."
     ),
-    controls=("FDA D", "IEC 62443-4-2 CR 3.4"),
+    controls=Controls(
+        fda=("D",), iec_62443=("CR 3.4",), iec_81001=("5.7",), cra=("I.2f",), mds2=NOT_APPLICABLE, cwe=("694",)
+    ),
     run=_run,
     weak_example=lambda: b":0400000001020304F2\r\n:0400000001020305F1\r\n:00000001FF\r\n",
     hardened_example=lambda: b":0400000001020304F2\r\n:0400040001020305ED\r\n:00000001FF\r\n",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import NOT_APPLICABLE, Controls
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
 
@@ -33,7 +34,9 @@ CHECK = Check(
         "Fetch the file again; if it stays so, ask the manufacturer, and unpack it with no other program "
         "until answered."
     ),
-    controls=("FDA D", "IEC 62443-4-2 CR 3.5"),
+    controls=Controls(
+        fda=("D",), iec_62443=("CR 3.5",), iec_81001=("5.7",), cra=("I.2f",), mds2=NOT_APPLICABLE, cwe=("22", "354")
+    ),
     run=_run,
     weak_example=lambda: _archive("../outside.txt"),
     hardened_example=lambda: _archive("inside.txt"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import NOT_APPLICABLE, Controls
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Evidence, Finding, Severity
 
@@ -38,7 +39,14 @@ CHECK = Check(
         "Nothing is known about that part. Ask the manufacturer for it in a readable form, or raise the limit"
         " that was hit."
     ),
-    controls=("IEC 81001-5-1 5.7", "IEC 62443-4-2 CR 7.8"),
+    controls=Controls(
+        fda=NOT_APPLICABLE,
+        iec_62443=("CR 7.8",),
+        iec_81001=("5.7",),
+        cra=NOT_APPLICABLE,
+        mds2=NOT_APPLICABLE,
+        cwe=NOT_APPLICABLE,
+    ),
     run=_run,
     weak_example=lambda: _archive(flags=1),
     hardened_example=lambda: _archive(flags=0),

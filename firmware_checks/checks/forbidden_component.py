@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile, ForbiddenComponent, Platform
 from firmware_checks.check import Check, profile_with
+from firmware_checks.controls import Controls
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
 
@@ -23,7 +24,9 @@ CHECK = Check(
     question="Is a component inside that the device's profile forbids?",
     title="A component is inside that must not be there",
     remedy="Ask the manufacturer why it is there and for a release without it, before the file is installed.",
-    controls=("FDA D", "IEC 62443-4-2 CR 7.7"),
+    controls=Controls(
+        fda=("D",), iec_62443=("CR 7.7",), iec_81001=("5.7",), cra=("I.2j",), mds2=("SAHD",), cwe=("1104",)
+    ),
     run=_run,
     weak_example=lambda: b"\0BusyBox v1.31.1 (2020-01-01 00:00:00 UTC) multi-call binary.\n\0",
     hardened_example=lambda: b"\0No shell, no multi-call binary, nothing.\n\0",

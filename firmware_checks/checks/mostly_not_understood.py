@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import NOT_APPLICABLE, Controls
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
 
@@ -32,7 +33,14 @@ CHECK = Check(
         "Do not read the absence of findings as an all-clear. Ask the manufacturer for the unpacked image or "
         "a list of its parts."
     ),
-    controls=("IEC 81001-5-1 5.7", "IEC 62443-4-2 CR 7.8"),
+    controls=Controls(
+        fda=NOT_APPLICABLE,
+        iec_62443=("CR 7.8",),
+        iec_81001=("5.7",),
+        cra=NOT_APPLICABLE,
+        mds2=NOT_APPLICABLE,
+        cwe=NOT_APPLICABLE,
+    ),
     run=_run,
     weak_example=lambda: random.Random(1).randbytes(8192),  # noqa: S311  # stands for an encrypted file
     hardened_example=lambda: b"Release note: nothing is hidden in this file.\n" * 20,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import Controls
 from firmware_checks.formats.mcuboot import build_image
 from firmware_checks.inventory import Inventory
 from signing.mcuboot_layout import SECURITY_COUNTER
@@ -28,7 +29,9 @@ CHECK = Check(
         "Keep track of the installed version yourselves and refuse older files; ask the manufacturer for protection "
         "against installing an old release with known weaknesses."
     ),
-    controls=("FDA H", "IEC 62443-4-2 EDR 3.10"),
+    controls=Controls(
+        fda=("H",), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=("I.2c",), mds2=("CSUP",), cwe=("1328",)
+    ),
     run=_run,
     weak_example=lambda: build_image(b"program", SIGNATURE),
     hardened_example=lambda: build_image(b"program", SIGNATURE, protected=((SECURITY_COUNTER, bytes(4)),)),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile, Platform, Processor
 from firmware_checks.check import Check, profile_with
+from firmware_checks.controls import NOT_APPLICABLE, Controls
 from firmware_checks.formats import elf
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
@@ -54,7 +55,9 @@ CHECK = Check(
     remedy=(
         "Do not install the file before it is clear that it is for this model: compare the model and the file's name."
     ),
-    controls=("FDA D", "IEC 62443-4-2 EDR 3.10"),
+    controls=Controls(
+        fda=("D",), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=NOT_APPLICABLE, mds2=("CSUP",), cwe=NOT_APPLICABLE
+    ),
     run=_run,
     weak_example=elf.FORMAT.example,
     hardened_example=lambda: b"No program at all.\n",

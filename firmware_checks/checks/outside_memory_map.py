@@ -8,6 +8,7 @@ from device_profiles.schema import DeviceProfile, MemoryRegion, Platform
 from device_profiles.vocabulary import RegionUse
 from firmware_checks.address_map import Segment
 from firmware_checks.check import Check, profile_with
+from firmware_checks.controls import Controls
 from firmware_checks.inventory import Inventory
 from firmware_checks.region import SegmentPlace
 from toolkit.core.findings import Evidence, Finding, Severity
@@ -46,7 +47,9 @@ CHECK = Check(
         "Make sure the file is for this model. If it is, ask the manufacturer what stands at these addresses "
         "and complete the device profile."
     ),
-    controls=("FDA D", "IEC 62443-4-2 CR 3.4"),
+    controls=Controls(
+        fda=("D",), iec_62443=("CR 3.4",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("787",)
+    ),
     run=_run,
     weak_example=lambda: b":020000040900F1\r\n:0400000001020304F2\r\n:00000001FF\r\n",
     hardened_example=lambda: b":020000040800F2\r\n:0400000001020304F2\r\n:00000001FF\r\n",

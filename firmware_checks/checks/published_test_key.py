@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import Controls
 from firmware_checks.formats.mcuboot import PUBLISHED_TEST_KEYS, build_image
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
@@ -32,7 +33,9 @@ CHECK = Check(
         "for a release "
         "signed with a key of its own, and how devices in the field get it."
     ),
-    controls=("FDA H", "FDA C", "IEC 62443-4-2 EDR 3.10", "IEC 81001-5-1 6.3"),
+    controls=Controls(
+        fda=("C", "H"), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("321",)
+    ),
     run=_run,
     weak_example=lambda: _signed_with(bytes.fromhex(next(iter(PUBLISHED_TEST_KEYS)))),
     hardened_example=lambda: _signed_with(bytes(range(32))),

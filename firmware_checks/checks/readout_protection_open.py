@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import Controls
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
 
@@ -29,7 +30,9 @@ CHECK = Check(
         "closed and sealed, "
         "and treat keys and passwords in it as known."
     ),
-    controls=("FDA E", "IEC 62443-4-2 EDR 2.13"),
+    controls=Controls(
+        fda=("E",), iec_62443=("EDR 2.13",), iec_81001=("5.7",), cra=("I.2e",), mds2=("PLOK",), cwe=("1191",)
+    ),
     run=_run,
     # STM32F4 option bytes at 0x1FFFC000. Source: ST RM0090, 3.9: RDP 0xAA is level 0, 0xCC level 2.
     weak_example=lambda: b":020000041FFFDC\r\n:04C00000FFAA00553E\r\n:00000001FF\r\n",

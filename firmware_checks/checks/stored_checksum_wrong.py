@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import Controls
 from firmware_checks.formats import dfu_suffix
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
@@ -35,7 +36,9 @@ CHECK = Check(
     remedy=(
         "Do not install the file: it was damaged or changed. Fetch it again from the manufacturer and compare digests."
     ),
-    controls=("FDA D", "IEC 62443-4-2 CR 3.4", "IEC 81001-5-1 6.3"),
+    controls=Controls(
+        fda=("D",), iec_62443=("CR 3.4",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("353",)
+    ),
     run=_run,
     weak_example=_damaged,
     hardened_example=dfu_suffix.FORMAT.example,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
+from firmware_checks.controls import Controls
 from firmware_checks.formats.mcuboot import build_image
 from firmware_checks.inventory import Inventory
 from firmware_checks.region import Region
@@ -54,7 +55,9 @@ CHECK = Check(
         "Take the file only from the manufacturer's own channel, compare its SHA-256 with one obtained another way, "
         "and ask the manufacturer how the device tells a genuine update from a forged one."
     ),
-    controls=("FDA H", "IEC 62443-4-2 EDR 3.10", "IEC 81001-5-1 6.3", "EU CRA I.I.2f"),
+    controls=Controls(
+        fda=("H",), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("345", "347")
+    ),
     run=_run,
     weak_example=lambda: build_image(b"program"),
     hardened_example=lambda: build_image(b"program", (0x22, b"a signature")),

@@ -1,10 +1,12 @@
 """What every check must hold, with no edit here when one is added."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from firmware_checks.check import Check
+from firmware_checks.controls import COLUMNS, NOT_APPLICABLE
 from firmware_checks.scan import Scanner
 from toolkit.core.findings import Finding
 from toolkit.core.registry import discover
@@ -42,7 +44,29 @@ def test_a_check_asks_a_question_and_says_what_to_do(check: Check) -> None:
     assert check.question.endswith("?")
     assert check.remedy.endswith(".")
     assert not check.title.endswith(".")
-    assert check.controls
+
+
+ROWS = {
+    "fda": r"[A-H]",
+    "iec_62443": r"(CR|EDR|SAR|HDR|NDR) \d+\.\d+( RE ?\(?\d\)?)?",
+    "iec_81001": r"[4-9](\.\d+)*",
+    "cra": r"I{1,2}\.(1|2[a-m]|[1-8])",
+    "mds2": r"[A-Z]{4}",
+    "cwe": r"[1-9]\d{0,4}",
+}
+
+
+@every_check
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_check_has_a_row_in_every_column_or_says_that_there_is_none(check: Check, column: str) -> None:
+    rows = getattr(check.controls, column)
+    assert rows
+    assert rows == NOT_APPLICABLE or all(re.fullmatch(ROWS[column], row) for row in rows)
+
+
+@every_check
+def test_a_check_is_evidence_for_something(check: Check) -> None:
+    assert check.controls.rows()
 
 
 @pytest.mark.parametrize("language", ["fr", "es"])

@@ -73,7 +73,7 @@ def _checks() -> str:
     from toolkit.core.registry import discover
 
     checks = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group=None)
-    rows = ((f"`{c.name}`", c.question, c.remedy, ", ".join(c.controls)) for c in checks.values())
+    rows = ((f"`{c.name}`", c.question, c.remedy, ", ".join(c.controls.rows())) for c in checks.values())
     return _page(
         "Checks",
         "One file each in `firmware_checks/checks/`.",

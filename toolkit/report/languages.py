@@ -1,6 +1,7 @@
 """Reports in the reader's language: English sentences are the keys, ``languages/<code>.toml`` holds the others.
 
-Adding a language is adding one file. A sentence that a catalogue does not know is shown in English.
+Adding a language is adding one file; what belongs to one topic may stand in ``languages/<code>/<topic>.toml``.
+A sentence that a catalogue does not know is shown in English.
 """
 
 from __future__ import annotations
@@ -108,5 +109,15 @@ def _sentences(language: str) -> Mapping[str, str]:
 def _catalogue(language: str) -> _Catalogue:
     if language == ENGLISH:
         return _Catalogue()
-    text = (_folder() / f"{language}.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), _Catalogue)
+    whole = _read(_folder() / f"{language}.toml")
+    topics = _folder() / language
+    for topic in sorted(topics.iterdir(), key=lambda file: file.name) if topics.is_dir() else ():
+        part = _read(topic)
+        whole.sentences.update(part.sentences)
+        whole.checks.update(part.checks)
+        whole.not_examined.update(part.not_examined)
+    return whole
+
+
+def _read(file: importlib.resources.abc.Traversable) -> _Catalogue:
+    return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _Catalogue)

@@ -14,7 +14,7 @@ from packageurl import PackageURL
 from firmware_checks.component_naming import components_from_regions, name_components
 from firmware_checks.component_rules import CPE_FIELDS, ComponentRule, Example, load_rules
 from firmware_checks.fact_collection import FactCollector
-from firmware_checks.fact_reader import FactReader
+from firmware_checks.fact_reader import Content, FactReader
 from firmware_checks.fusion import EvidenceOfImage, fuse
 from firmware_checks.identity import Identities
 from firmware_checks.patterns import PatternSet
@@ -88,7 +88,7 @@ def _from_file(example: Example) -> tuple[Component, ...]:
     folder = "usr/lib" if ".so" in example.file else "usr/bin"
     span = Span(f"root.tar!{folder}/{example.file}", Window.of(_in_program(example.text)))
     collector = FactCollector(READERS, IDENTITIES, lambda *_: pytest.fail("a reader failed"))
-    collector.collect(span)
+    collector.collect(Content(span))
     hits = tuple((span, hit) for hit in SEARCH.search(span.window.view))
     return fuse(EvidenceOfImage(hits=hits, files=collector.files), RULES, IDENTITIES)
 

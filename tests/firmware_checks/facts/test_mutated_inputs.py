@@ -10,7 +10,7 @@ import pytest
 
 from firmware_checks.component_rules import load_rules
 from firmware_checks.fact_collection import FactCollector
-from firmware_checks.fact_reader import FactReader
+from firmware_checks.fact_reader import Content, FactReader
 from firmware_checks.fusion import EvidenceOfImage, fuse
 from firmware_checks.identity import Identities
 from firmware_checks.span import Span
@@ -61,5 +61,5 @@ def test_a_thousand_mutated_inputs_are_read_and_fused_without_a_defect() -> None
         path, data = readers[number % len(readers)].example()
         for _ in range(chance.randrange(1, 4)):
             data = chance.choice(MUTATIONS)(chance, data) or b"\x7fELF"
-        collector.collect(Span(f"root.tar!{number}/{path}", Window.of(data)))
+        collector.collect(Content(Span(f"root.tar!{number}/{path}", Window.of(data))))
     assert fuse(EvidenceOfImage(files=collector.files), rules, identities) is not None

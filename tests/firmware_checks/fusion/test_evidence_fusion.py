@@ -73,7 +73,7 @@ def _fused(files: Mapping[str, bytes], *version_sets: VersionSet) -> dict[str, C
     hits = []
     for path, data in files.items():
         span = Span(f"root.tar!{path}", Window.of(data))
-        collector.collect(span)
+        collector.collect(Content(span))
         hits += [(span, hit) for hit in search.search(span.window.view)]
     seen = EvidenceOfImage(hits=hits, files=collector.files, version_sets=version_sets)
     found = fuse(seen, RULES, IDENTITIES)
@@ -211,7 +211,7 @@ def test_a_defect_in_a_reader_is_told_and_hides_nothing() -> None:
     defects: list[str] = []
     readers = {"a": reader("a", fails), "b": reader("b", refuses)}
     collector = FactCollector(readers, IDENTITIES, lambda where, _span, _error: defects.append(where))
-    collector.collect(Span("x", Window.of(b"abc"), Linear(0x10), 0x8000))
+    collector.collect(Content(Span("x", Window.of(b"abc"), Linear(0x10), 0x8000)))
     assert defects == ["a facts"]
     (component,) = fuse(EvidenceOfImage(files=collector.files), RULES, IDENTITIES)
     assert component.name == "seen"

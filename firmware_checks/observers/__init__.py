@@ -1,0 +1,1 @@
+"""What checks need to know of the files of an image, one observer a file."""
