@@ -26,6 +26,8 @@ class Check:
     question: str
     title: str
     remedy: str
+    severity_rule: str
+    """How severe a finding is, and why."""
     controls: Controls
     """Rows of regulations and standards this check gives evidence for."""
     run: Callable[[Check, Inventory, DeviceProfile | None], Iterator[Finding]]

@@ -39,6 +39,7 @@ CHECK = Check(
         "Anybody who reaches the login, at the device or over the network, becomes that user. Keep the device off "
         "the network and its service port closed, and ask the manufacturer for software in which the account is locked."
     ),
+    severity_rule="Critical: whoever reaches the login is let in.",
     controls=Controls(
         fda=("A",), iec_62443=("CR 1.1", "CR 1.5"), iec_81001=("5.7",), cra=("I.2d",), mds2=("AUTH",), cwe=("258",)
     ),

@@ -36,6 +36,7 @@ CHECK = Check(
         "Ask the manufacturer which content is meant: programming tools differ in which value wins, "
         "so a check of the file may see other bytes than the device gets."
     ),
+    severity_rule="High when the bytes differ, low when the same bytes are written twice.",
     controls=Controls(
         fda=("D",), iec_62443=("CR 3.4",), iec_81001=("5.7",), cra=("I.2f",), mds2=NOT_APPLICABLE, cwe=("694",)
     ),

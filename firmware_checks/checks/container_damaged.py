@@ -34,6 +34,7 @@ CHECK = Check(
         "Fetch the file again; if it stays so, ask the manufacturer, and unpack it with no other program "
         "until answered."
     ),
+    severity_rule="Low: the content was still read; what could not be read has a finding of its own.",
     controls=Controls(
         fda=("D",), iec_62443=("CR 3.5",), iec_81001=("5.7",), cra=("I.2f",), mds2=NOT_APPLICABLE, cwe=("22", "354")
     ),

@@ -39,6 +39,7 @@ CHECK = Check(
         "Nothing is known about that part. Ask the manufacturer for it in a readable form, or raise the limit"
         " that was hit."
     ),
+    severity_rule="Medium: what was not read may hold anything.",
     controls=Controls(
         fda=NOT_APPLICABLE,
         iec_62443=("CR 7.8",),

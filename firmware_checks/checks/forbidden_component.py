@@ -24,6 +24,7 @@ CHECK = Check(
     question="Is a component inside that the device's profile forbids?",
     title="A component is inside that must not be there",
     remedy="Ask the manufacturer why it is there and for a release without it, before the file is installed.",
+    severity_rule="High: the device profile says that it must not be there.",
     controls=Controls(
         fda=("D",), iec_62443=("CR 7.7",), iec_81001=("5.7",), cra=("I.2j",), mds2=("SAHD",), cwe=("1104",)
     ),

@@ -33,6 +33,7 @@ CHECK = Check(
         "Do not read the absence of findings as an all-clear. Ask the manufacturer for the unpacked image or "
         "a list of its parts."
     ),
+    severity_rule="Medium: nothing can be said about most of the file.",
     controls=Controls(
         fda=NOT_APPLICABLE,
         iec_62443=("CR 7.8",),

@@ -29,6 +29,7 @@ CHECK = Check(
         "Keep track of the installed version yourselves and refuse older files; ask the manufacturer for protection "
         "against installing an old release with known weaknesses."
     ),
+    severity_rule="Low: an attacker also needs a signed old release.",
     controls=Controls(
         fda=("H",), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=("I.2c",), mds2=("CSUP",), cwe=("1328",)
     ),

@@ -55,6 +55,7 @@ CHECK = Check(
     remedy=(
         "Do not install the file before it is clear that it is for this model: compare the model and the file's name."
     ),
+    severity_rule="High: installed, it would not run or would damage the device.",
     controls=Controls(
         fda=("D",), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=NOT_APPLICABLE, mds2=("CSUP",), cwe=NOT_APPLICABLE
     ),

@@ -47,6 +47,7 @@ CHECK = Check(
         "Make sure the file is for this model. If it is, ask the manufacturer what stands at these addresses "
         "and complete the device profile."
     ),
+    severity_rule="Medium: the file or the device profile is wrong.",
     controls=Controls(
         fda=("D",), iec_62443=("CR 3.4",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("787",)
     ),

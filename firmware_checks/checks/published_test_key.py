@@ -33,6 +33,7 @@ CHECK = Check(
         "for a release "
         "signed with a key of its own, and how devices in the field get it."
     ),
+    severity_rule="Critical: everybody can sign.",
     controls=Controls(
         fda=("C", "H"), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("321",)
     ),

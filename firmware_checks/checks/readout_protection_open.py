@@ -30,6 +30,7 @@ CHECK = Check(
         "closed and sealed, "
         "and treat keys and passwords in it as known."
     ),
+    severity_rule="Medium when memory can be read by anybody with a probe, low when only partly.",
     controls=Controls(
         fda=("E",), iec_62443=("EDR 2.13",), iec_81001=("5.7",), cra=("I.2e",), mds2=("PLOK",), cwe=("1191",)
     ),

@@ -36,6 +36,7 @@ CHECK = Check(
     remedy=(
         "Do not install the file: it was damaged or changed. Fetch it again from the manufacturer and compare digests."
     ),
+    severity_rule="High: the file is not what its maker wrote.",
     controls=Controls(
         fda=("D",), iec_62443=("CR 3.4",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("353",)
     ),

@@ -55,6 +55,7 @@ CHECK = Check(
         "Take the file only from the manufacturer's own channel, compare its SHA-256 with one obtained another way, "
         "and ask the manufacturer how the device tells a genuine update from a forged one."
     ),
+    severity_rule="High when the format has a place for a signature and it is empty, medium when it has none.",
     controls=Controls(
         fda=("H",), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("345", "347")
     ),

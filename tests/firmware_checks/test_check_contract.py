@@ -44,6 +44,7 @@ def test_a_check_asks_a_question_and_says_what_to_do(check: Check) -> None:
     assert check.question.endswith("?")
     assert check.remedy.endswith(".")
     assert not check.title.endswith(".")
+    assert re.fullmatch(r"(Critical|High|Medium|Low|Note)\b.*\.", check.severity_rule)
 
 
 ROWS = {
