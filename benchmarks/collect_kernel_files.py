@@ -11,16 +11,17 @@ import gzip
 import re
 import sys
 import tarfile
-from collections import defaultdict
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "firmware_checks" / "vulnerabilities" / "not_affected" / "kernel_files.txt.gz"
-MOST_ALTERNATIVES = 12
+MOST_ALTERNATIVES = 40
 """What is built in more ways than this counts as always built."""
-MOST_OF_HEADER = 4
+MOST_OF_HEADER = 20
 """The same for a header, of which there are so many that the list would double."""
 Condition = frozenset[frozenset[str]]
 """Ways in which a file is built: each the settings that it needs together."""
@@ -29,8 +30,26 @@ NEVER: Condition = frozenset()
 MAKEFILES = ("Kbuild", "Makefile")
 GATHERED = {"drivers/gpu/drm/amd": "DRM_AMDGPU,HSA_AMD", "drivers/gpu/drm/nouveau": "DRM_NOUVEAU", "virt/kvm": "KVM"}
 """Folders whose files other Makefiles name through variables, and the settings one of which each of them needs."""
-LEFT_OUT = ("arch/", "drivers/gpu/drm/amd/include/", "drivers/gpu/drm/nouveau/include/", "include/dt-bindings/")
-"""The processor decides of the first; the others are thousands of lists of numbers."""
+PROCESSORS = ("arm", "arm64", "mips", "powerpc", "riscv", "x86")
+"""Of the others the processor alone decides."""
+LEFT_OUT = (
+    "drivers/gpu/drm/amd/include/",
+    "drivers/gpu/drm/nouveau/include/",
+    "include/asm-generic/",
+    "include/dt-bindings/",
+)
+"""Thousands of lists of numbers; and headers that others include which are only made when a kernel is built."""
+MACHINES = {"machine": "mach-", "plat": "plat-"}
+"""How the Makefile of Arm lists its folders of machines. Source: Linux, arch/arm/Makefile."""
+SAMPLE = 4
+"""One line in so many is looked at to tell which older files a newer one was made from."""
+FEWEST_LINES, FEWEST_SHARED, LEAST_SHARE, MOST_ORIGINS = 4, 2, 0.05, 6
+"""A file with fewer lines looked at cannot be told; nor can one that was made from more files."""
+MOST_WITH_LINE = 3
+"""A line that more files have tells nothing."""
+LINE_BYTES = 14
+"""Shorter lines are the same everywhere."""
+UNKNOWN = "?"
 _LIST = re.compile(
     r"^(?P<name>[\w.+-]+?)-(?:objs-)?(?P<when>y|m|objs|\$\(CONFIG_\w+\)|\$\(subst m,y,\$\(CONFIG_\w+\)\))$"
 )
@@ -65,6 +84,7 @@ class Source:
         self.settings: dict[str, bool] = {}
         """All settings, and whether they can be built as a module."""
         self.includes: dict[str, list[tuple[bool, str]]] = {}
+        self.lines: dict[str, frozenset[int]] = {}
         with tarfile.open(path, "r|xz") as archive:
             for member in archive:
                 name = member.name.partition("/")[2]
@@ -80,6 +100,8 @@ class Source:
         data = stream.read() if stream is not None else b""
         if is_source:
             self.includes[name] = [(kind == b'"', path.decode("latin-1")) for kind, path in _HEADER.findall(data)]
+            sums = (zlib.crc32(line) for line in map(bytes.strip, data.split(b"\n")) if len(line) >= LINE_BYTES)
+            self.lines[name] = frozenset(each for each in sums if each % SAMPLE == 0)
         elif last.startswith("Kconfig"):
             for setting, body in _SETTING.findall(data.decode("utf-8", "replace")):
                 self.settings[setting] = self.settings.get(setting, True) and "tristate" in body
@@ -94,6 +116,8 @@ class Listing(NamedTuple):
     """Empty when it is linked itself."""
     setting: str
     member: str
+    is_module: bool = True
+    """Whether the object, where it is linked itself, is the module of that name when the setting says module."""
 
 
 class Listings:
@@ -140,11 +164,15 @@ def listings(text: str) -> Iterator[Listing]:
         name, when = (left["name"], left["when"]) if left is not None else ("obj", "y")
         setting = (re.findall(r"CONFIG_(\w+)", when) or [""])[0]
         target = "" if name in _LINKED else name
+        is_module = "subst m,y" not in when  # built in whenever the setting is on
+        if name in MACHINES:
+            yield from (Listing("", setting, f"{MACHINES[name]}{word}/") for word in right.split() if "$" not in word)
+            continue
         for word in right.split():
             inner = _MEMBERS.match(word)
             member = f"{inner[1]}.o" if inner is not None else word.strip("(),")
             if member.endswith((".o", "/")) and "$" not in member and member != f"{target}.o":
-                yield Listing(target, setting, member)
+                yield Listing(target, setting, member, is_module and inner is None)
 
 
 class Conditions:
@@ -162,8 +190,10 @@ class Conditions:
 
     def folder(self, path: str) -> Condition:
         """Return when the Makefile of a folder is read."""
-        if not path or path.partition("/")[0] == "arch" or path in self._known:
-            return self._known.get(path, ALWAYS)
+        if path.count("/") < 2 and (not path or path.startswith("arch")):
+            return ALWAYS
+        if path in self._known:
+            return self._known[path]
         self._known[path] = NEVER
         lines = self._listed.of.get(path, ())
         found = smallest(way for folder, line in lines for way in self._line(folder, line))
@@ -193,6 +223,8 @@ class Conditions:
         """Return the modules that the object ``path`` can be part of; None when it may be built in without a name."""
         names: set[str] = set()
         for folder, line in self._listed.of.get(path, ()):
+            if not line.is_module:
+                return None
             target = f"{folder}/{line.target}.o"
             if line.target:
                 inner = self.modules(target, seen | {path}) if target not in seen else set()
@@ -208,7 +240,7 @@ class Conditions:
         """Yield each source file with its condition and modules."""
         conditions = self._with_includers()
         for path, condition in conditions.items():
-            if path.startswith(LEFT_OUT) or condition in (ALWAYS, NEVER):
+            if path.startswith(LEFT_OUT) or condition in (ALWAYS, NEVER) or is_of_another_processor(path):
                 continue
             if path.endswith(".h") and len(condition) > MOST_OF_HEADER:
                 continue
@@ -244,7 +276,51 @@ class Conditions:
             if is_near and near in self._source.includes:
                 yield near
             else:
-                yield from self._suffixes.get(normal(name), ())
+                yield from self._anywhere(path, normal(name))
+
+    def _anywhere(self, path: str, name: str) -> list[str]:
+        """Return the files that ``path`` may include as ``name``: of its own part of the source before all others."""
+        found = self._suffixes.get(name, [])
+        part = "/".join(path.split("/")[:2]) + "/"
+        own = [each for each in found if each.startswith(part)] if "/" not in name else []
+        return own or found
+
+
+def is_of_another_processor(path: str) -> bool:
+    """Return whether the file is for a processor that is not looked at."""
+    first, _, rest = path.partition("/")
+    return first == "arch" and rest.partition("/")[0] not in PROCESSORS
+
+
+class Origins:
+    """Which files of an older version hold what newer files hold: they were moved, divided or joined."""
+
+    def __init__(self, source: Source) -> None:
+        self._files: dict[int, list[str]] = defaultdict(list)
+        for path, lines in source.lines.items():
+            for line in lines:
+                self._files[line].append(path)
+
+    def of(self, lines: frozenset[int]) -> tuple[str, ...] | None:
+        """Return the older files; none when the file is new; None when that cannot be told."""
+        if len(lines) < FEWEST_LINES:
+            return None
+        told = [files for line in lines if len(files := self._files.get(line, [])) <= MOST_WITH_LINE]
+        shared = Counter(path for files in told for path in files)
+        least = max(FEWEST_SHARED, LEAST_SHARE * len(told))
+        found = sorted(path for path, count in shared.items() if count >= least)
+        return tuple(found) if len(found) <= MOST_ORIGINS else None
+
+
+def moved(older: Source, newer: Source, listed: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield those files of ``newer`` whose code the ``older`` version has or may have, and where; see ``Origins``."""
+    origins = Origins(older)
+    for path in listed:
+        found = None if path in older.lines else origins.of(newer.lines[path])
+        if found is None:
+            yield path, UNKNOWN
+        elif found:
+            yield path, " ".join(found)
 
 
 def written(condition: Condition) -> str:
@@ -256,26 +332,42 @@ def main() -> None:
     """Write the list."""
     rows: dict[tuple[str, str, str, str], str] = defaultdict(str)
     settings: dict[str, str] = defaultdict(str)
-    versions = []
-    for number, path in enumerate(map(Path, sys.argv[1:]), 1):
-        versions.append(re.findall(r"(\d+\.\d+)", path.name)[0])
-        source = Source(path)
+    sources = list(map(Source, map(Path, sys.argv[1:])))
+    listed: list[set[str]] = []
+    for number, source in enumerate(sources, 1):
+        listed.append(set())
         for name, condition, modules in Conditions(source).files():
             folder, _, last = name.rpartition("/")
             rows[folder, last, written(condition), " ".join(modules)] += str(number)
+            listed[-1].add(name)
         for setting in source.settings:
             settings[setting] += str(number)
     groups: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     for (folder, last, ways, names), seen in rows.items():
         groups[folder, ways, names, seen].append(last)
     used = {word for _, ways, _, _ in groups for word in re.split("[ ,]", ways)}
-    lines = ["versions\t" + " ".join(versions)]
+    lines = ["versions\t" + " ".join(re.findall(r"(\d+\.\d+)", Path(path).name)[0] for path in sys.argv[1:])]
     for seen in sorted(set(settings.values())):
         known = sorted(name for name in used if name and settings.get(name) == seen)
         lines.append(f"settings\t{seen}\t{' '.join(known)}")
+    lines += origin_lines(sources, listed)
     lines += ["\t".join((*key, " ".join(sorted(groups[key])))) for key in sorted(groups)]
     TARGET.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("utf-8"), 9, mtime=0))
     print(f"{len(rows):,} files in {TARGET}")
+
+
+def origin_lines(sources: list[Source], listed: list[set[str]]) -> Iterator[str]:
+    """Yield lines of files that a version does not list and a newer one does, with the older files they came from."""
+    for number, older in enumerate(sources):
+        groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+        done = set(listed[number])
+        for newer, of_newer in zip(sources[number + 1 :], listed[number + 1 :], strict=True):
+            for path, origins in moved(older, newer, sorted(of_newer - done)):
+                folder, _, last = path.rpartition("/")
+                groups[folder, origins].append(last)
+            done |= of_newer
+        for (folder, origins), names in sorted(groups.items()):
+            yield "\t".join(("moved", str(number + 1), folder, origins, " ".join(names)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from firmware_checks.fact_reader import Content, Fact, FactReader, Holding, Linkage, Statement
 from firmware_checks.identity import Identities, Identity, normalised
-from firmware_checks.own_versions import names_itself
+from firmware_checks.own_versions import built_name, names_itself
 from firmware_checks.readers.elf_file import constants
 from firmware_checks.region import Region
 from firmware_checks.span import Provenance, Span
@@ -88,6 +88,8 @@ class FactCollector:
             facts.identity = None if _is_kernel_module(content) else self._chosen(content.path, facts, by_name)
             if not facts.is_object:
                 self._search_own(content, facts)
+        elif facts.texts:
+            facts.identity = self.identities.of_text(content.path)
 
     def see(self, regions: Sequence[Region]) -> None:
         """Take note of what the files were found to hold: records in the form of text are no text."""
@@ -97,6 +99,9 @@ class FactCollector:
 
     def _chosen(self, path: str, facts: FileFacts, by_name: Identity | None) -> Identity | None:
         """Return which of the projects that have a program of this name it says it is; else ``by_name``."""
+        built = next(filter(None, map(built_name, facts.texts[:1])), None)
+        if built is not None and (by_name is None or not by_name.is_known):
+            return self.identities.of_name(built)
         others = [i for i in self.identities.alternatives(path) if by_name is None or i.name != by_name.name]
         if not others or (by_name is not None and names_itself(facts.texts, _other_names(by_name, facts.name))):
             return by_name

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from firmware_checks.fact_collection import FileFacts
 from firmware_checks.format import EntryKind
 from firmware_checks.observer import Observation, Seen
 from firmware_checks.region import Region
 from toolkit.report.model import Component, Coverage, ImageSummary, Subject
+
+if TYPE_CHECKING:
+    from firmware_checks.vulnerabilities.assessment import Assessment
 
 __all__ = ["FileEntry", "Inventory"]
 
@@ -54,6 +57,9 @@ class Inventory:
     """Everything with a name in the containers of the image, links and folders included."""
     observations: Mapping[type[Observation], Sequence[Seen[Any]]] = field(default_factory=dict)
     """What the observers saw, by sort."""
+
+    assessment: Assessment | None = None
+    """What is known against the components; None when nothing was looked up."""
 
     def observed(self, sort: type[Sort]) -> Sequence[Seen[Sort]]:
         """Return all observations of one sort, in the order in which the image was read."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
@@ -35,11 +38,16 @@ from toolkit.report.model import DataVersions, ImageSummary, RegionKind, Report,
 
 if TYPE_CHECKING:
     from firmware_checks.fingerprints.pack import Pack
+    from firmware_checks.vulnerabilities.assessment import VulnerabilityData
 
 __all__ = ["Scanner"]
 
+NOT_LOOKED_UP = "Known vulnerabilities (CVE) of the components were not looked up, as it was asked for."
+LOOKED_UP = (
+    "Known vulnerabilities (CVE) were looked up for the components that were named, in data that is not complete: a "
+    "component that was not recognised, or a vulnerability that is not in the data, is not in this report."
+)
 NOT_EXAMINED = (
-    "Known vulnerabilities (CVE) of the components were not looked up: no vulnerability data is part of this version.",
     "Whether the device verifies an update before installing it can only be proven on the device.",
     "Nothing was run: behaviour, radio links and network services of the device were not examined.",
 )
@@ -52,7 +60,7 @@ class Scanner:
     """Formats, rules and checks loaded once; scans any number of images.
 
     What takes time to prepare is taken from ``kept`` and left there for the next time. ``own_packs`` are signature
-    packs that are used beside those that are installed.
+    packs that are used beside those that are installed. Without ``vulnerability_data`` nothing is looked up.
     """
 
     def __init__(
@@ -62,8 +70,10 @@ class Scanner:
         limits: Limits = Limits(),  # noqa: B008  # frozen
         kept: Cache = NO_CACHE,
         own_packs: Sequence[Pack] = (),
+        vulnerability_data: VulnerabilityData | None = None,
     ) -> None:
         self.profile = profile
+        self.vulnerability_data = vulnerability_data
         self.own_packs = own_packs
         self.limits = limits
         self.engine = best_engine(kept)
@@ -83,8 +93,7 @@ class Scanner:
     def scan(self, path: Path, on_progress: Progress = lambda _done, _total: None) -> Report:
         """Return the report on the file at ``path``; raise ``InputError`` when it cannot be read."""
         with open_image(path, self.limits) as image:
-            inventory = self.take_inventory(image, on_progress)
-            return self._report(inventory)
+            return self._report(self._assessed(self.take_inventory(image, on_progress)))
 
     def take_inventory(self, image: Image, on_progress: Progress = lambda _done, _total: None) -> Inventory:
         """Open ``image`` and return all that is known about it before anything is judged."""
@@ -136,6 +145,15 @@ class Scanner:
             observations=observations.seen,
         )
 
+    def _assessed(self, inventory: Inventory) -> Inventory:
+        """Return ``inventory`` with what is known against its components, where that was asked for."""
+        asked = self.vulnerability_data
+        if asked is None:
+            return inventory
+        from firmware_checks.vulnerabilities.assessment import assessment_of
+
+        return replace(inventory, assessment=assessment_of(inventory, self.profile, asked))
+
     def judge(self, inventory: Inventory) -> list[Finding]:
         """Return what all checks find, worst first."""
         findings = [f for check in self.checks.values() for f in self._run(check, inventory)]
@@ -150,23 +168,41 @@ class Scanner:
         return [*findings[:most], check.finding(Severity.INFO, f"and {len(findings) - most} more of the same kind")]
 
     def _report(self, inventory: Inventory) -> Report:
-        return Report(
+        known = inventory.assessment
+        report = Report(
             tool=Tool(name="medharden", version=__version__),
-            data=DataVersions(
-                component_rules=len(self.rules),
-                component_rules_sha256=self._rules_sha256,
-                formats=len(self.formats),
-                checks=len(self.checks),
-                profile=self.profile.id if self.profile else None,
-                profile_sha256=self.profile.digest if self.profile else None,
-            ),
+            data=self._data(inventory),
             subject=inventory.subject,
             image=inventory.image,
             coverage=inventory.coverage,
             regions=tuple(row for root in inventory.roots for row in root.records()),
             components=inventory.components,
             findings=tuple(self.judge(inventory)),
-            not_examined=NOT_EXAMINED,
+            not_examined=(NOT_LOOKED_UP if known is None else LOOKED_UP, *NOT_EXAMINED),
+        )
+        if known is None:
+            return report
+        return msgspec.structs.replace(
+            report,
+            vulnerabilities=known.vulnerabilities,
+            support=known.support,
+            steps=known.steps,
+            answers=known.answers,
+            unused_decisions=known.unused_decisions,
+        )
+
+    def _data(self, inventory: Inventory) -> DataVersions:
+        asked, known = self.vulnerability_data, inventory.assessment
+        return DataVersions(
+            component_rules=len(self.rules),
+            component_rules_sha256=self._rules_sha256,
+            formats=len(self.formats),
+            checks=len(self.checks),
+            profile=self.profile.id if self.profile else None,
+            profile_sha256=self.profile.digest if self.profile else None,
+            vulnerabilities=known.data if known is not None else (),
+            day=asked.day.isoformat() if asked is not None else None,
+            triage_sha256=asked.triage.sha256 if asked is not None and asked.triage is not None else None,
         )
 
 

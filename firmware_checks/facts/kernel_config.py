@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from firmware_checks.fact_reader import Content, Fact, FactReader, Relation, Statement
+from firmware_checks.fact_reader import Content, Fact, FactReader, Holding, HoldingKind, Relation, Statement
 
 __all__ = ["READER"]
 
 HEAD_BYTES = 4096
+MOST_BYTES = 1 << 20
+"""The largest configurations have 300 KB."""
 _TITLE = re.compile(
     rb"^# Linux/\S{1,40} (?P<version>\d+\.\d+(?:\.\d+)?(?:-rc\d+)?)\S{0,80} Kernel Configuration", re.MULTILINE
 )
@@ -25,6 +27,9 @@ def _read(content: Content) -> Iterator[Fact]:
             offset=match.start(),
             excerpt=match.group().decode("ascii", "replace"),
         )
+        if content.span.size <= MOST_BYTES:
+            text = bytes(content.span.window.view).decode("ascii", "replace")
+            yield Holding(kind=HoldingKind.KERNEL_CONFIG, subject=match["version"].decode(), text=text)
 
 
 def _wants(content: Content) -> bool:

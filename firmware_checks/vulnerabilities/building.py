@@ -31,6 +31,7 @@ from firmware_checks.vulnerabilities.feed import (
     members,
 )
 from firmware_checks.vulnerabilities.knowledge import KnowledgeBase
+from firmware_checks.vulnerabilities.named_files import named_files
 from firmware_checks.vulnerabilities.record import Record, SourceKind, vulnerability_number
 from firmware_checks.vulnerabilities.rows import AffectedRows
 from firmware_checks.vulnerabilities.tables import FORMAT, SCHEMA, SOURCES, Schemes, open_for_building
@@ -226,8 +227,8 @@ class _Builder:
                 record.text[:TEXT_CHARACTERS] or None,
             )
         )
-        if record.source_files:
-            files = zlib.compress("\n".join(record.source_files).encode(), 1)
+        if names := record.source_files or named_files(record):
+            files = zlib.compress("\n".join(names).encode(), 1)
             self._db.execute("INSERT OR REPLACE INTO source_file VALUES (?, ?)", (number, files))
         if len(self._records) > BATCH:
             self._write_records()

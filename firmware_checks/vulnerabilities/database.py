@@ -33,7 +33,7 @@ __all__ = [
 SOURCE_NAMES = {kind.value: kind.name.lower() for kind in SourceKind}
 _QUESTION = f"""
 SELECT a.record, a.node, a.range, a.attributes, a.product, r.score, r.is_authority,
-       r.origin, n.vulnerability IS NOT NULL, e.added, s.probability, r.text
+       r.origin, n.vulnerability IS NOT NULL, e.added, s.probability, r.text, r.cvss
 FROM affected a
 JOIN record r ON r.id = a.record
 LEFT JOIN authority n ON n.vulnerability = a.record / {SOURCES} AND n.product = a.product
@@ -74,6 +74,8 @@ class AffectedRow(NamedTuple):
     exploited_since: str | None
     epss: float | None
     text: str | None
+    cvss: str | None
+    """Scores, vectors and who gave them, as JSON."""
 
 
 @cache
@@ -150,7 +152,10 @@ class Database:
         return unpacked_tree(found[0])
 
     def source_files(self, name: str) -> tuple[str, ...]:
-        """Return the files of the source that the records name as touched by the correction of a CVE."""
+        """Return the files of the source that the records name as touched by the correction of a CVE.
+
+        Names that were read from a description are marked; see ``named_files``.
+        """
         number = vulnerability_number(name)
         if number is None:
             return ()

@@ -14,8 +14,8 @@ _PREFIX = "CONFIG_"
 
 def option_off(fault: Fault, known: Known) -> Excuse | None:
     """Return why the fault is not compiled in: the configuration says of each of its options that it is off."""
-    if known.config is None or not fault.options:
-        return None
+    if known.config is None or not fault.options or (known.component == "linux" and fault.source_files):
+        return None  # of the kernel, the files say it better: one of them may be compiled in without the option
     config = read_config(known.config)
     if not all(name.startswith(_PREFIX) and name.removeprefix(_PREFIX) in config.off for name in fault.options):
         return None

@@ -18,6 +18,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     source_files: tuple[str, ...] = ()
     """Files of the source that were changed to mend it, from the root of the project."""
+    is_told_in_text: bool = False
+    """Whether the files were read from a description, which may name fewer than were changed."""
     applets: tuple[str, ...] = ()
     """Sub-programs that hold it."""
     symbols: tuple[str, ...] = ()
@@ -44,6 +46,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """All sub-programs that it holds."""
     functions: frozenset[str] | None = None
     """All functions that it holds, from a symbol table that was not stripped; exported names alone are not all."""
+    seen_in: tuple[str, ...] = ()
+    """Files of the image that show all this."""
 
 
 class Excuse(NamedTuple):

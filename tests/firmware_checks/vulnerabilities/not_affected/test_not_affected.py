@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from firmware_checks.facts.busybox_applets import applets_in
 from firmware_checks.vulnerabilities.database import Database
 from firmware_checks.vulnerabilities.knowledge import shipped_knowledge
-from firmware_checks.vulnerabilities.not_affected.applets import applets_in
-from firmware_checks.vulnerabilities.not_affected.explain import explain, faults_of
+from firmware_checks.vulnerabilities.not_affected.explain import explain_with, faults_of
 from firmware_checks.vulnerabilities.not_affected.kernel_config import read_config
 from firmware_checks.vulnerabilities.not_affected.kernel_files import KernelFiles, kernel_files
 from firmware_checks.vulnerabilities.not_affected.reason import Fault, Known
@@ -31,7 +31,7 @@ def match(name: str = "CVE-2024-1001", status: MatchStatus = MatchStatus.AFFECTE
 
 
 def answer(fault: Fault, known: Known) -> Match:
-    (found,) = explain([match()], {"CVE-2024-1001": fault}, known)
+    (found,) = explain_with([match()], {"CVE-2024-1001": fault}, known)
     return found
 
 
@@ -150,14 +150,76 @@ def test_any_of_several_ways_to_build_a_file_keeps_it() -> None:
     assert table.built("a/b/x.c")[0].ways == (("A", "B"), ("C",))
     assert table.has_setting("A", "1")
     assert not table.has_setting("D", "1")
-    assert table.floor("6.2.1") == "1"
-    assert table.floor("5.4") == ""
+    assert table.digits("6.2.1") == ("1", "", False)
+    assert table.digits("5.10.3") == ("1", "", True)
+    assert table.digits("5.4") == ("", "1", False)
 
 
 def test_a_setting_said_both_ways_is_on() -> None:
-    config = read_config('CONFIG_A=y\n# CONFIG_A is not set\nCONFIG_B=n\nCONFIG_C="x"\n')
-    assert config.on == {"A", "C"}
+    config = read_config('CONFIG_A=y\n# CONFIG_A is not set\nCONFIG_B=n\nCONFIG_C="x"\nCONFIG_D=m\nCONFIG_A=m\n')
+    assert config.on == {"A", "C", "D"}
     assert config.off == {"B"}
+    assert config.modules == {"D"}
+
+
+def test_what_newer_versions_hold_elsewhere_is_looked_for_where_it_was() -> None:
+    table = KernelFiles(
+        "versions\t5.10 6.1\nsettings\t12\tA B\nsettings\t2\tC\nmoved\t1\tnew\told/x.c old/y.c\tx.c\n"
+        "moved\t1\tnew\t?\tu.c\nold\tA\t\t1\tx.c\nold\tB\t\t1\ty.c\nnew\tC\t\t2\tn.c u.c x.c\n"
+    )
+    assert table.origins("new/x.c", "1") == ("old/x.c", "old/y.c")
+    assert table.origins("new/u.c", "1") is None
+    assert table.origins("new/n.c", "1") == ()
+
+
+def test_a_file_that_was_divided_stays_when_one_of_the_older_files_is_built() -> None:
+    assert is_out(kernel("drivers/crypto/intel/qat/qat_common/qat_asym_algs.c", config=""))
+    on = "CONFIG_CRYPTO=y\nCONFIG_CRYPTO_HW=y\nCONFIG_CRYPTO_DEV_QAT=m\n"
+    assert kernel("drivers/crypto/intel/qat/qat_common/qat_asym_algs.c", config=on) == match()
+
+
+def test_a_setting_that_comes_with_a_later_version_cannot_be_on() -> None:
+    assert is_out(kernel("drivers/net/wireless/realtek/rtw89/core.c", config=""))
+    on = "".join(f"CONFIG_{name}=y\n" for name in ("NETDEVICES", "WLAN", "WLAN_VENDOR_REALTEK"))
+    assert is_out(kernel("drivers/net/wireless/realtek/rtw89/core.c", config=on))
+    assert kernel("drivers/net/wireless/realtek/rtw89/core.c", config=on, version="5.17.1") == match()
+
+
+def test_between_two_versions_that_were_read_both_must_rule_it_out() -> None:
+    off = "# CONFIG_JFS_FS is not set\n"
+    assert is_out(kernel("fs/jfs/jfs_dmap.c", config=off, version="5.17.1"))
+    assert kernel("fs/jfs/jfs_dmap.c", config="CONFIG_JFS_FS=m\n", version="5.17.1") == match()
+
+
+def test_machines_of_the_same_processor_are_told_apart() -> None:
+    file = "arch/arm/mach-axxia/platsmp.c"
+    assert is_out(kernel(file, config="# CONFIG_ARCH_AXXIA is not set\n", architecture="arm"))
+    assert kernel(file, config="CONFIG_ARCH_AXXIA=y\nCONFIG_SMP=y\n", architecture="arm") == match()
+
+
+def test_what_only_says_how_to_build_does_not_decide() -> None:
+    assert is_out(kernel("fs/jfs/Kconfig", "fs/jfs/jfs_dmap.c", config=""))
+    assert kernel("fs/jfs/Makefile", config="") == match()
+
+
+def test_programs_beside_the_kernel_are_not_in_it() -> None:
+    found = kernel("tools/perf/builtin-top.c", "samples/bpf/hbm.c")
+    assert is_out(found)
+    assert found.confidence is Confidence.MEDIUM
+    assert kernel("tools/perf/builtin-top.c", "kernel/fork.c", config="") == match()
+
+
+def test_a_file_that_only_the_text_names_makes_less_sure() -> None:
+    known = Known(component="linux", version="5.10.100", config=FILLING)
+    found = answer(Fault(source_files=("fs/jfs/jfs_dmap.c",), is_told_in_text=True), known)
+    assert is_out(found)
+    assert found.confidence is Confidence.MEDIUM
+
+
+def test_of_the_kernel_files_say_more_than_an_option() -> None:
+    fault = Fault(source_files=("crypto/authenc.c",), options=("CONFIG_CRYPTO_USER_API_AEAD",))
+    config = FILLING + "CONFIG_CRYPTO=y\nCONFIG_CRYPTO_AUTHENC=y\n# CONFIG_CRYPTO_USER_API_AEAD is not set\n"
+    assert answer(fault, Known(component="linux", version="5.10.100", config=config)) == match()
 
 
 NAMES = ["[", "[[", "cat", "cp", "echo", "ls", "mount", "sh", "udhcpc", "vi"]
@@ -217,7 +279,7 @@ def test_nothing_disappears_and_an_earlier_reason_is_kept() -> None:
     given = [match("CVE-2024-1001"), match("CVE-2024-2", MatchStatus.NOT_AFFECTED), match("CVE-2024-3")]
     fault = Fault(applets=("awk",))
     faults = {"CVE-2024-1001": fault, "CVE-2024-2": fault}
-    found = explain(given, faults, Known(component="busybox", applets=frozenset(NAMES)))
+    found = explain_with(given, faults, Known(component="busybox", applets=frozenset(NAMES)))
     assert [each.id for each in found] == [each.id for each in given]
     assert is_out(found[0])
     assert found[1:] == tuple(given[1:])
@@ -228,9 +290,13 @@ def test_the_files_come_from_the_database_and_the_rest_from_the_facts(lab: Any) 
     record["cve"]["x_programFiles"] = ["fs/jfs/jfs_dmap.c"]
     lab.take_records(record)
     product = next(each for each in shipped_knowledge().products if each.name == "busybox")
+    told = lab.record("CVE-2020-1002", lab.plain(lab.row("o:linux:linux_kernel", versionEndExcluding="6.0")))
+    told["cve"]["descriptions"][1]["value"] = "A flaw in fs/jfs/jfs_dmap.c in the Linux kernel before 6.0."
+    lab.take_records(told)
     with Database(lab.path) as database:
-        matches = [match(), match("CVE-2011-2716"), match("GHSA-aaaa-bbbb-cccc")]
+        matches = [match(), match("CVE-2011-2716"), match("GHSA-aaaa-bbbb-cccc"), match("CVE-2020-1002")]
         faults = faults_of(matches, product, database)
+    assert faults["CVE-2020-1002"] == Fault(source_files=("fs/jfs/jfs_dmap.c",), is_told_in_text=True)
     assert faults["CVE-2024-1001"] == Fault(source_files=("fs/jfs/jfs_dmap.c",))
     assert faults["CVE-2011-2716"].applets == ("udhcpc",)
     assert faults["GHSA-aaaa-bbbb-cccc"] == Fault()
