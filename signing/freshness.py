@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["BUILD_TIME", "Clock", "Freshness", "Judgement", "Moment", "judge"]
+__all__ = ["BUILD_TIME", "MOST_AHEAD", "Clock", "Freshness", "Judgement", "Moment", "judge"]
 
 BUILD_TIME: Final = datetime(2026, 11, 1, tzinfo=UTC)
 """No package that is offered to this program can be judged at an earlier time than this; raised with each release."""
 MOST_AHEAD: Final = timedelta(days=20 * 365)
-"""A clock further ahead of everything we know has been set wrong."""
+"""A clock, or a time of signing, further ahead of everything we know has been set wrong."""
 
 
 class Clock(enum.StrEnum):
@@ -78,6 +78,8 @@ class Judgement:
     freshness: Freshness
     floor: datetime
     reason: str
+    expires: datetime
+    """When the first part of it expires."""
 
 
 def judge(moment: Moment, expiries: Mapping[str, datetime], signed: datetime) -> Judgement:
@@ -86,16 +88,19 @@ def judge(moment: Moment, expiries: Mapping[str, datetime], signed: datetime) ->
     first, expires = min(expiries.items(), key=lambda item: (item[1], item[0]))
     if expires <= floor:
         reason = f"{first} expired on {expires:%Y-%m-%d}; it is at least {floor:%Y-%m-%d}"
-        return Judgement(freshness=Freshness.STALE, floor=floor, reason=reason)
+        return Judgement(freshness=Freshness.STALE, floor=floor, reason=reason, expires=expires)
     if moment.is_credible and moment.clock is Clock.TRUSTED and moment.now is not None and moment.now >= signed:
         reason = f"nothing expires before {expires:%Y-%m-%d}, and the clock is trusted"
-        return Judgement(freshness=Freshness.FRESH, floor=floor, reason=reason)
-    return Judgement(freshness=Freshness.UNKNOWN, floor=floor, reason=_why_unknown(moment, signed))
+        return Judgement(freshness=Freshness.FRESH, floor=floor, reason=reason, expires=expires)
+    reason = _why_unknown(moment, signed)
+    return Judgement(freshness=Freshness.UNKNOWN, floor=floor, reason=reason, expires=expires)
 
 
 def _why_unknown(moment: Moment, signed: datetime) -> str:
     if moment.now is None or moment.clock is Clock.NONE:
         return "there is no clock, so nobody can tell whether a newer update is being held back"
-    if not moment.is_credible or moment.now < signed:
+    if not moment.is_credible:
         return f"the clock says {moment.now:%Y-%m-%d}, which cannot be; set it, or have two people decide"
+    if moment.now < signed:
+        return f"it says it was signed on {signed:%Y-%m-%d}, the clock says {moment.now:%Y-%m-%d}: one of them is wrong"
     return "anybody can set the clock of this computer, so it proves nothing"

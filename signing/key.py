@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from signing.published_keys import publisher_of
 from signing.refusal import Refusal, fail_closed
 from toolkit.core.errors import InputError
 
-__all__ = ["KeyScheme", "PublicKey", "Secrets", "Signer", "public_keys_in", "read_public_key"]
+__all__ = ["KeyScheme", "PublicKey", "Secrets", "Signer", "public_keys_in", "read_public_key", "share_a_half"]
 
 MOST_PEM_BYTES: Final = 64 << 10
 PEM_BEGIN, PEM_END = b"-----BEGIN PUBLIC KEY-----", b"-----END PUBLIC KEY-----"
@@ -52,6 +52,11 @@ class PublicKey:
     def key_id(self) -> str:
         """SHA-256 of ``encoded`` in hexadecimal: two names of one key always have one id."""
         return hashlib.sha256(self.encoded).hexdigest()
+
+    @property
+    def halves(self) -> frozenset[str]:
+        """Ids of the keys it is made of: two for a hybrid key, else its own one."""
+        return frozenset(hashlib.sha256(part).hexdigest() for part in self.algorithm.parts(self.encoded))
 
     @property
     def name(self) -> str:
@@ -132,6 +137,10 @@ class KeyScheme:
     """Names of the algorithms for which ``create`` makes keys; none where keys are made elsewhere."""
     create: Callable[[str, str, Secrets], PublicKey] | None = None
     """(rest, algorithm name, secrets): makes a key, never over an existing one."""
+    warnings: Callable[[str], tuple[str, ...]] = lambda _rest: ()
+    """What whoever has made a key must be told."""
+    find: Callable[[str | None], Iterator[str]] | None = None
+    """(driver, None for the usual one): URIs of the keys in whatever is plugged in; None where nothing can be."""
 
 
 def public_keys_in(text: bytes) -> Iterator[bytes]:
@@ -161,6 +170,17 @@ def read_public_key(path: Path) -> PublicKey:
         return PublicKey.from_encoded(b"".join(public_keys_in(text)))
     except Refusal as refusal:
         raise Refusal(refusal.rule, f"{path}: {refusal}") from refusal
+
+
+def share_a_half(keys: Iterable[PublicKey]) -> tuple[PublicKey, PublicKey] | None:
+    """Return two of ``keys`` that one private key signs for, equal or halves of hybrids; None when there are none."""
+    owners: dict[str, PublicKey] = {}
+    for key in keys:
+        for half in key.halves:
+            if half in owners:
+                return owners[half], key
+        owners |= dict.fromkeys(key.halves, key)
+    return None
 
 
 def _pem_block(der: bytes) -> bytes:

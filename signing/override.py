@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Final, Literal
 
 import msgspec
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import Key
 
 from signing.freshness import Freshness
-from signing.package.release import Line, Sha256
+from signing.key import share_a_half
+from signing.package.release import Line, Sha256, TimeText
 from signing.refusal import Refusal, fail_closed
 from signing.trust.spelling import parse_object, pretty_bytes
 from signing.trust.tuf_keys import TufSigner, check_signature, public_of
@@ -34,11 +35,11 @@ MOST_BYTES: Final = 256 << 10
 class Override(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the people have signed."""
 
-    format: Annotated[str, msgspec.Meta(pattern="^medharden-override-1$")] = "medharden-override-1"
+    format: Literal["medharden-override-1"] = "medharden-override-1"
     release_sha256: Sha256
     freshness: Freshness
     reason: Line
-    until: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    until: TimeText
     """After this moment it counts no more."""
 
 
@@ -103,7 +104,9 @@ def _signers(envelope: Envelope, keys: Iterable[Key]) -> dict[str, Key]:
     pae = envelope.pae()
     for key_id, signature in envelope.signatures.items():
         check_signature(by_id[key_id], signature, pae)
-    return {public_of(by_id[key_id]).key_id: by_id[key_id] for key_id in envelope.signatures}
+    if share_a_half(public_of(by_id[key_id]) for key_id in envelope.signatures) is not None:
+        raise Refusal("override.threshold", "two signatures of the override are of one key: that is one person")
+    return {key_id: by_id[key_id] for key_id in envelope.signatures}
 
 
 def _parse(data: bytes) -> tuple[Envelope, Override]:

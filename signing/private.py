@@ -66,13 +66,14 @@ class MemorySigner(CheckedSigner):
         return SIGN_DIGEST[self.public.name.partition("-")[0]](self, digest)
 
     def ecdsa(self, digest: bytes) -> bytes:
-        """Return an ECDSA signature with the smaller s."""
+        """Return an ECDSA signature with the smaller s; the same message gives the same bytes. Source: RFC 6979."""
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
         from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
         kind = hashes.SHA256() if self.public.algorithm.hash_name == "sha256" else hashes.SHA384()
-        return low_s(self.public.name, self._key.sign(digest, ECDSA(Prehashed(kind))))
+        how = ECDSA(Prehashed(kind), deterministic_signing=True)
+        return low_s(self.public.name, self._key.sign(digest, how))
 
     def rsa(self, digest: bytes) -> bytes:
         """Return an RSA-PSS signature with a salt as long as the hash."""

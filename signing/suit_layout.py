@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from signing.lms.parameters import ALL
+
 __all__ = ["COSE_ALGORITHMS", "to_be_signed"]
 
 ENVELOPE_TAG, SIGN1_TAG = 107, 18
@@ -24,8 +26,9 @@ COSE_ALGORITHMS: Final = {
     "ml-dsa-44": -48,
     "ml-dsa-65": -49,
     "ml-dsa-87": -50,
+    **{f"lms-sha256-{parameters.name}": -46 for parameters in ALL},
 }
-"""Source: IANA COSE Algorithms."""
+"""Source: IANA COSE Algorithms; RFC 8778 for LMS."""
 
 
 def to_be_signed(protected: bytes, payload: bytes) -> bytes:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final, Literal
 
 import msgspec
 
 from signing.chain_log import Head
-from signing.package.release import Count, Line, Release, Sha256, Slug, Version, VersionText
+from signing.package.release import Count, Line, Release, Sha256, Slug, TimeText, Version, VersionText
 from signing.refusal import Refusal, fail_closed
 from toolkit.core.errors import InputError
 from toolkit.core.files import write_whole
@@ -52,7 +52,7 @@ class Seen(_Table, frozen=True, kw_only=True):
 class Unit(_Table, frozen=True, kw_only=True):
     """One device."""
 
-    format: Annotated[str, msgspec.Meta(pattern="^medharden-unit-1$")] = "medharden-unit-1"
+    format: Literal["medharden-unit-1"] = "medharden-unit-1"
     serial: Line | None = None
     hardware_revision: Line | None = None
     region: Slug | None = None
@@ -61,7 +61,7 @@ class Unit(_Table, frozen=True, kw_only=True):
     seen: dict[Slug, Seen] = {}
     log: Head | None = None
     """Where the log of installations stood after the last one; a shorter or other one is refused."""
-    last_signed: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = None
+    last_signed: TimeText | None = None
     """When the newest update that was accepted was signed."""
 
 

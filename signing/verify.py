@@ -18,14 +18,15 @@ import msgspec
 from tuf.api.metadata import Root, TargetFile
 
 from device_profiles.vocabulary import Approver, UnknownClock
-from signing.freshness import Freshness, Judgement, Moment, judge
-from signing.key import PublicKey
+from signing.freshness import MOST_AHEAD, Freshness, Judgement, Moment, judge
+from signing.key import PublicKey, share_a_half
 from signing.override import OVERRIDE_ROLE, Decision, check_override
 from signing.package.archive import MARKER_NAME, Archive
 from signing.package.documents import MOST_DOCUMENT_BYTES, check_documents, is_document
 from signing.package.release import FILES, MOST_RELEASE_BYTES, RELEASE_NAME, File, Release, decode_release
 from signing.policy import policy_named
 from signing.refusal import Refusal, fail_closed
+from signing.succession import check_succession, still_counts
 from signing.trust.metadata_set import MOST_BYTES, Found, TrustedMetadata
 from signing.trust.spelling import STRICT
 from signing.trust.tuf_keys import public_of
@@ -125,6 +126,7 @@ class _Verification:
         self._check_agreement(release)
         self._check_nothing_else()
         self._check_algorithms()
+        self._check_independence()
         check_release(release, self._rules, self._for_unit)
         return Examined(
             release=release,
@@ -142,12 +144,12 @@ class _Verification:
         if not any(member.startswith(f"{name}/") for member in self._archive.members):
             raise Refusal("consensus.missing", f"the {name} has not approved this package")
         trusted = self._roots(name, anchor)
-        seen = _still_counts(self._unit.seen.get(name), trusted.root)
+        seen = still_counts(self._unit.seen.get(name), trusted.root)
         data = self._read(f"{name}/timestamp.json", MOST_BYTES["timestamp"])
         timestamp = trusted.update_timestamp(data)
         snapshot = trusted.update_snapshot(self._read(f"{name}/snapshot.json", MOST_BYTES["snapshot"]))
         versions = {file: meta.version for file, meta in snapshot.meta.items()}
-        _check_succession(name, seen, timestamp.version, hashlib.sha256(data).hexdigest(), snapshot.version, versions)
+        check_succession(name, seen, timestamp.version, hashlib.sha256(data).hexdigest(), snapshot.version, versions)
         self._load(name, trusted, "targets", "root")
         return trusted
 
@@ -239,6 +241,14 @@ class _Verification:
                         raise Refusal("policy.algorithm", message)
                 policy.check_together(keys)
 
+    def _check_independence(self) -> None:
+        """Refuse approvals that one key has given twice: two organisations that share one are one."""
+        used = ({key for keys in _keys_used(t).values() for key in keys} for t in self._repositories.values())
+        if share_a_half(key for keys in used for key in keys) is not None:
+            raise Refusal(
+                "consensus.same-key", "vendor and hospital have signed with the same key: one approves for both"
+            )
+
     # Freshness -------------------------------------------------------------------------------------------------------
 
     def _expiries(self) -> dict[str, datetime]:
@@ -249,7 +259,10 @@ class _Verification:
         }
 
     def _signed_at(self) -> datetime:
-        return max(_signed_at(repository) for repository in self._repositories.values())
+        signed = max(_signed_at(repository) for repository in self._repositories.values())
+        if signed > self._moment.known_floor + MOST_AHEAD:
+            raise Refusal("freshness.ahead", f"it says it was signed on {signed:%Y-%m-%d}, which cannot have come yet")
+        return signed
 
     def _decision(self, judgement: Judgement, release_sha256: str, override: bytes | None) -> Decision | None:
         """Return the decision of people that lets in what is not fresh; None where none is needed."""
@@ -263,6 +276,9 @@ class _Verification:
         if hospital is None:
             raise Refusal("override.threshold", "without the hospital's metadata nobody is named who may override")
         targets = hospital.roles["targets"]
+        if min(hospital.root.expires, targets.expires) <= judgement.floor:
+            message = "root or targets of the hospital, which name the people who may override, have expired themselves"
+            raise Refusal("override.authority", f"{message}; renew them and approve the package again")
         with fail_closed("override.threshold", "people who may override"):
             role = targets.get_delegated_role(OVERRIDE_ROLE)
             keys = [targets.get_key(key_id) for key_id in role.keyids]
@@ -359,38 +375,6 @@ def _signed_at(trusted: TrustedMetadata) -> datetime:
     with fail_closed("freshness.missing", "time of signing"):
         note = trusted.timestamp.unrecognized_fields[NOTE] if trusted.timestamp is not None else {}
         return time_of(note["signed"])
-
-
-def _still_counts(seen: Seen | None, root: Root) -> Seen | None:
-    """Return ``seen`` unless timestamp or snapshot keys were replaced since: then their versions start anew (5.3.11).
-
-    Otherwise somebody who once stole such a key could block all updates for good with a huge version number.
-    """
-    if seen is None:
-        return None
-    if root.version < seen.root:
-        raise Refusal("trust.rollback", f"root version {root.version} is older than {seen.root}, which was seen before")
-    for role, signers in seen.signers.items():
-        now = root.roles[role]
-        if len(set(signers) & set(now.keyids)) < min(now.threshold, len(signers)):
-            return None
-    return seen
-
-
-def _check_succession(
-    name: str, seen: Seen | None, timestamp: int, timestamp_sha256: str, snapshot: int, roles: Mapping[str, int]
-) -> None:
-    if seen is None:
-        return
-    offered = {"timestamp": timestamp, "snapshot": snapshot, **{file: roles.get(file, 0) for file in seen.roles}}
-    known = {"timestamp": seen.timestamp, "snapshot": seen.snapshot, **seen.roles}
-    for role, version in known.items():
-        if offered[role] < version:
-            message = f"{role} of the {name} has version {offered[role]}, older than {version}, which was seen before"
-            raise Refusal("trust.rollback", message)
-    if timestamp == seen.timestamp and timestamp_sha256 != seen.timestamp_sha256:
-        message = f"timestamp {timestamp} of the {name} was seen before with another content"
-        raise Refusal("trust.same-version", message)
 
 
 def _check_target(name: str, path: str, target: TargetFile, sha256: str, size: int) -> None:

@@ -36,6 +36,13 @@ SUITE: Final = image_suite(
     ),
     attack(4, "one bit of the signature, checksum right", "signature.invalid", lambda good: _block(good, 900, b"\x55")),
     attack(7, "declared as ECDSA", "signature.unknown-key", lambda good: _block(good, 1, b"\3")),
+    attack(11, "r and s of zero", "signature.malformed", lambda _good: _block(LAB.esp_ecdsa(), 101, bytes(64))),
+    attack(
+        11,
+        "another curve, with the key as it is",
+        "signature.unknown-key",
+        lambda _good: _block(LAB.esp_ecdsa(), 36, b"\1"),
+    ),
     attack(12, "another exponent in the block", "signature.unknown-key", lambda good: _block(good, 420, b"\3\0\0\0")),
     attack(12, "helper numbers for the chip changed", "esp.block", lambda good: _block(good, 424, b"\1")),
     attack(

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from signing.algorithms.ed25519 import ORDER
 from signing.attacks.image_lab import LAB, GoodImage, root_certificate
+from signing.attacks.lab import PUBLISHED
 from signing.attacks.suite import CASES, Attack, Suite
+from signing.image import signed_image_formats
+from signing.key import PublicKey
 
-__all__ = ["attack", "changed", "expecting", "image_suite"]
+__all__ = ["attack", "changed", "expecting", "image_suite", "s_plus_order"]
 
-ROLES, TIME, RUNTIME = (
+ROLES, TIME, VERSION, RUNTIME = (
     "an image names no roles; the package around it does",
     "an image has no date of expiry; the package around it has",
+    "the format has no signed version or counter; the package around it has",
     "of the installer, not of the format",
 )
-ALGORITHM: Final = "not offered by this format, or the same for all: `tests/signing/test_algorithms.py`"
+CHECKED: Final = "checked by the key whatever the format: `tests/signing/test_algorithms.py`, `test_wycheproof.py`"
+FIXED: Final = "nothing in the format names an algorithm: it follows from the trusted key"
+FAMILIES: Final = MappingProxyType(
+    {
+        10: ("Ed25519", ("minisign", "signify", "mcuboot", "suit")),
+        11: ("ECDSA", ("mcuboot", "suit", "fit", "esp-secure-boot-v2", "rauc", "swupdate")),
+        12: ("RSA", ("mcuboot", "fit", "esp-secure-boot-v2", "rauc", "swupdate")),
+        13: ("ML-DSA", ("suit",)),
+        15: ("LMS", ("suit",)),
+        16: ("hybrid signatures", ()),
+        17: ("hybrid signatures", ()),
+    }
+)
+"""Kinds of signatures that a case is about, and the formats that know them."""
+CERTIFIED: Final = ("rauc", "swupdate")
+"""Formats in which certificates are trusted, not keys."""
 TESTS: Final = {
     2: "one signature is one place here: see 1",
-    15: ALGORITHM,
+    14: "checked by the key whatever the format: `tests/signing/test_algorithms.py`",
     52: "`tests/signing/test_strict_readers.py`",
     53: "nothing is unpacked; the size is limited before anything is read",
     57: "an image is read whole before it is verified",
@@ -36,10 +57,14 @@ TESTS: Final = {
 BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 
-def _elsewhere() -> Mapping[int, str]:
-    found = dict.fromkeys(range(7, 19), ALGORITHM)
+def _elsewhere(name: str) -> Mapping[int, str]:
+    found = dict.fromkeys((7, 8, 9), FIXED)
+    for case, (family, formats) in FAMILIES.items():
+        found[case] = CHECKED if name in formats else f"the format knows no {family}"
+    found[18] = "the key of a certificate is read as every other: `tests/signing/test_algorithms.py`"
     found |= dict.fromkeys(range(19, 31), ROLES)
     found |= dict.fromkeys(range(31, 41), TIME)
+    found |= {36: VERSION, 37: VERSION, 38: VERSION, 39: RUNTIME}
     found |= dict.fromkeys(range(41, 46), "the format does not say what it is for; the package around it does")
     found |= dict.fromkeys(range(46, 56), "the format has nothing of the kind")
     found |= dict.fromkeys(range(56, 69), RUNTIME)
@@ -82,6 +107,20 @@ def _strangers(good: GoodImage) -> GoodImage:
     numbers = {key_id: number for key_id, number in numbers.items() if number}
     trust = replace(good.trust, keys=keys, key_numbers=numbers, certificates=certificates)
     return good.having(trust=trust)
+
+
+def s_plus_order(signature: bytes) -> bytes:
+    """Return an Ed25519 signature with the order of the curve added to S: the same to a careless verifier."""
+    larger = int.from_bytes(signature[32:], "little") + ORDER
+    return signature[:32] + larger.to_bytes(32, "little")
+
+
+def _trusting_a_published_key(good: GoodImage) -> GoodImage:
+    key = PublicKey.from_encoded(base64.b64decode(PUBLISHED))
+    return good.having(trust=replace(good.trust, keys=(key,)))
+
+
+PUBLISHED_KEY: Final = attack(18, "a key whose private half everybody has", "key.published", _trusting_a_published_key)
 
 
 def _common(signature_at: int) -> tuple[Attack[GoodImage], ...]:
@@ -136,7 +175,6 @@ def image_suite(
     make: Callable[[], GoodImage],
     *own: Attack[GoodImage],
     signature_at: int,
-    reasons: Mapping[int, str] | None = None,
 ) -> Suite[GoodImage]:
     """Return the suite of a format: the attacks that all formats share, and its own."""
 
@@ -144,7 +182,8 @@ def image_suite(
         del folder  # images are made in memory
         return make()
 
-    attacks = tuple(sorted((*_common(signature_at), *own), key=lambda one: one.case))
+    published = () if name in CERTIFIED else (PUBLISHED_KEY,)
+    attacks = tuple(sorted((*_common(signature_at), *published, *own), key=lambda one: one.case))
     tried = {one.case for one in attacks}
-    told = {**_elsewhere(), **(reasons or {})}
+    told = {**_elsewhere(name), **signed_image_formats()[name].other_cases}
     return Suite(name, title, bench, attacks, {case: told[case] for case in CASES if case not in tried})

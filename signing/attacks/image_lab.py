@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
 from signing.device_ids import class_id, vendor_id
 from signing.image import Expectation, ImageTrust, VerifiedImage, verify_image
 from signing.key import PublicKey
@@ -158,6 +160,19 @@ class ImageLab:
         trust = _trust(signer.public)
         return GoodImage(format="esp-secure-boot-v2", image=image + block.ljust(4096, b"\xff"), trust=trust, covered=50)
 
+    def esp_ecdsa(self) -> GoodImage:
+        """Return an ESP32 image with an ECDSA signature. Source: ESP-IDF, Secure Boot v2, ECDSA signature block."""
+        signer = self.signer("ecdsa-p256-sha256")
+        image = b"\xe9" + PROGRAM.ljust(4095, b"\xff")
+        digest = hashlib.sha256(image).digest()
+        point = _key("ecdsa-p256-sha256", 0).public_key().public_numbers()
+        numbers = (point.x, point.y, *decode_dss_signature(signer.sign_digest(digest)))
+        block = b"\xe7\x03\0\0" + digest + b"\2" + b"".join(n.to_bytes(32, "little") for n in numbers)
+        block = block.ljust(1196, b"\0")
+        block += struct.pack("<I", zlib.crc32(block)) + bytes(16)
+        trust = _trust(signer.public)
+        return GoodImage(format="esp-secure-boot-v2", image=image + block.ljust(4096, b"\xff"), trust=trust, covered=50)
+
     def fit(self) -> GoodImage:
         """Return a U-Boot image with one signed configuration."""
         image = self.signed_fit(fit_tree())
@@ -180,8 +195,6 @@ class ImageLab:
         nodes = parsed.root.children
         images = [nodes["images"].children[name] for name in named]
         what = covered_bytes(parsed, nodes["configurations"].children["conf-1"], images, blank, len(parsed.strings))
-        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
         numbers = decode_dss_signature(self.signer("ecdsa-p256-sha256").sign(what))
         tree["configurations"]["conf-1"]["signature-1"]["value"] = b"".join(n.to_bytes(32, "big") for n in numbers)
         return device_tree(tree)

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from signing.freshness import Clock, Moment
 from signing.key import PublicKey, Signer
 from signing.package.archive import Archive, Source, write_archive
 from signing.package.create import add_approval, create, read_spec, sign_archive
+from signing.package.release import FILES, MOST_RELEASE_BYTES, RELEASE_NAME
 from signing.refusal import Refusal
 from signing.trust.ceremony import init, merge, sign
 from signing.trust.folder import TrustFolder
@@ -32,14 +33,21 @@ from signing.update_policy import UpdateRules
 from signing.verified import VerifiedUpdate
 from signing.verify import TrustStore, verify
 
-__all__ = ["DAY", "MODEL", "Lab", "LabKey", "Offer", "repacked"]
+__all__ = ["DAY", "LATE", "MODEL", "PUBLISHED", "Lab", "LabKey", "Offer", "repacked", "statement_sha256"]
 
 DAY: Final = datetime(2026, 12, 1, 9, tzinfo=UTC)
 """When everything in the lab is signed."""
+LATE: Final = DAY + timedelta(days=365)
+"""When the lab's people look at what they sign; by then all of it has been made."""
 MODEL: Final = "lab-pump"
 SLOT_START: Final = 0x0800_8000
 SLOT_BYTES: Final = 64 << 10
 
+PUBLISHED: Final = (
+    "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEDHbKrnI6pejw1PEWtQLvd6Ebk2F4wAkmeztAnO5JheDJT+fyupds84JlFCz1DHMzTTLnm9NCzJVa5eL1"
+    "9G5F4O0gNVyvUjWB1Nyc454iPvs/IhDacAM3rajySP46YGml"
+)
+"""Public half of MCUboot's root-ec-p384.pem, whose private half stands in its repository."""
 PLAN: Final = """
 repository = "{repository}"
 title = "{repository} of the lab"
@@ -168,13 +176,14 @@ class Lab:
     def approved(self, package: bytes, *, number: int = 5, moment: datetime = DAY) -> bytes:
         """Return ``package`` with the approval of the hospital."""
         output = BytesIO()
-        add_approval(output, Archive(BytesIO(package)), self.hospital, moment, number)
+        archive = Archive(BytesIO(package))
+        add_approval(output, archive, self.hospital, moment, number, examined=statement_sha256(archive))
         return self.signed(output.getvalue(), self.hospital, "dee", "eve", "fay")
 
     def signed(self, package: bytes, folder: TrustFolder, *words: str) -> bytes:
         """Return ``package`` with the signatures of these people."""
         output = BytesIO()
-        sign_archive(output, Archive(BytesIO(package)), folder, self.signers(*words))
+        sign_archive(output, Archive(BytesIO(package)), folder, self.signers(*words), LATE)
         return output.getvalue()
 
     def offer(self, package: bytes) -> Offer:
@@ -213,6 +222,12 @@ class Lab:
         (self.path / "sbom.json").write_bytes(sbom(digest))
         (self.path / "vex.json").write_bytes(vex(digest))
         (self.path / "notes.txt").write_bytes(b"Mends the alarm that stayed silent.\n")
+
+
+def statement_sha256(archive: Archive) -> str:
+    """Return the digest of the statement in a package, as somebody who has looked at it knows it."""
+    name = next(name for name in archive.members if name.startswith(FILES) and name.endswith(f"/{RELEASE_NAME}"))
+    return hashlib.sha256(archive.read(name, MOST_RELEASE_BYTES)).hexdigest()
 
 
 def sbom(digest: str) -> bytes:

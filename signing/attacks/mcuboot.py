@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from signing.attacks.image_attacks import attack, changed, expecting, image_suite
+from signing.attacks.image_attacks import attack, changed, expecting, image_suite, s_plus_order
 from signing.attacks.image_lab import LAB, GoodImage
 from signing.attacks.suite import Attack
 from signing.mcuboot_layout import (
@@ -82,10 +82,24 @@ def _covered_bytes(good: GoodImage) -> int:
     return header.payload_end + header.protected_tlv_bytes
 
 
+def _ecdsa_of_zeros(good: GoodImage) -> GoodImage:
+    return rebuilt(good, lambda _protected, rest: rest.__setitem__(2, Tlv(rest[2].kind, ZEROS_IN_DER)))
+
+
+def _larger_s(good: GoodImage) -> GoodImage:
+    def change(_protected: Records, rest: Records) -> None:
+        rest[2] = Tlv(rest[2].kind, s_plus_order(rest[2].value))
+
+    del good
+    return rebuilt(LAB.mcuboot("ed25519"), change)
+
+
 def _own_counter(good: GoodImage) -> GoodImage:
     """Return an image with a counter of zero, signed: an honest but old image."""
     return LAB.mcuboot(security_counter=0).having(trust=good.trust)
 
+
+ZEROS_IN_DER: Final = bytes.fromhex("3006020100020100")
 
 UNSIGNED: Final = tuple(
     _unprotected(46, kind, value, what)
@@ -104,6 +118,14 @@ SUITE: Final = image_suite(
     "mcuboot",
     "MCUboot images",
     LAB.mcuboot,
+    attack(
+        9,
+        "declared as encrypted",
+        "mcuboot.transformed",
+        lambda good: good.having(image=changed(good.image, 16, b"\4")),
+    ),
+    attack(10, "S plus the order", "signature.malleable", _larger_s),
+    attack(11, "r and s of zero", "signature.malformed", _ecdsa_of_zeros),
     attack(1, "no signature", "signature.missing", _without_signature),
     attack(
         1,
@@ -237,8 +259,4 @@ SUITE: Final = image_suite(
         lambda good: good.having(trust=replace(good.trust, policy=policy_named("cnsa2"))),
     ),
     signature_at=-3,
-    reasons={
-        18: "`tests/signing/test_algorithms.py`",
-        43: "the number of an image is not part of it; its kind of device is",
-    },
 )

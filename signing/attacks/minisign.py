@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Final
 
-from signing.algorithms.ed25519 import ORDER
-from signing.attacks.image_attacks import attack, image_suite
+from signing.attacks.image_attacks import attack, image_suite, s_plus_order
 from signing.attacks.image_lab import LAB, GoodImage
 
 __all__ = ["COMMENTED", "SUITE"]
@@ -27,8 +26,7 @@ def decoded(good: GoodImage, number: int = 1) -> bytes:
 def malleable(good: GoodImage) -> GoodImage:
     """Return the signature with the order of the curve added to S."""
     data = decoded(good)
-    larger = int.from_bytes(data[42:], "little") + ORDER
-    return line(good, 1, base64.b64encode(data[:42] + larger.to_bytes(32, "little")))
+    return line(good, 1, base64.b64encode(data[:10] + s_plus_order(data[10:])))
 
 
 COMMENTED: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from signing.attacks.image_attacks import attack, changed, expecting, image_suite
+from signing.attacks.image_attacks import attack, changed, expecting, image_suite, s_plus_order
 from signing.attacks.image_lab import LAB, GoodImage
 from signing.suit_layout import AUTHENTICATION, ENVELOPE_TAG, MANIFEST, SIGN1_TAG
 
@@ -51,6 +51,30 @@ SUITE: Final = image_suite(
         "empty signature",
         "signature.invalid",
         lambda good: _block(good, lambda parts: parts.__setitem__(3, b"")),
+    ),
+    attack(
+        10,
+        "S plus the order",
+        "signature.invalid",
+        lambda good: _block(good, lambda parts: parts.__setitem__(3, s_plus_order(parts[3]))),
+    ),
+    attack(
+        5,
+        "r and s one byte short",
+        "signature.invalid",
+        lambda _good: _block(LAB.suit("ecdsa-p256-sha256"), lambda parts: parts.__setitem__(3, parts[3][:-1])),
+    ),
+    attack(
+        47,
+        "a second entry in the header of a signature",
+        "suit.structure",
+        lambda good: _block(good, lambda parts: parts.__setitem__(0, bytes.fromhex("a20127044100"))),
+    ),
+    attack(
+        11,
+        "r and s of zero",
+        "signature.invalid",
+        lambda _good: _block(LAB.suit("ecdsa-p256-sha256"), lambda parts: parts.__setitem__(3, bytes(64))),
     ),
     attack(
         7,

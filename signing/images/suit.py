@@ -199,8 +199,6 @@ IMAGE = SignedImageFormat(
     recognise=lambda image, _signature: image[:2] == bytes((0xD8, ENVELOPE_TAG)),
     verify=_verify,
     other_cases={
-        13: "COSE has no context for ML-DSA",
-        47: "there is no hash before the signature to swap it with",
         55: "there are no certificates",
     },
 )

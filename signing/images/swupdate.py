@@ -133,5 +133,4 @@ IMAGE = SignedImageFormat(
     is_detached=False,
     recognise=lambda image, _signature: image[:6] in MAGICS and image[HEADER_BYTES:].startswith(DESCRIPTION.encode()),
     verify=_verify,
-    other_cases={13: "CMS here knows no ML-DSA", 10: "CMS here knows no Ed25519"},
 )

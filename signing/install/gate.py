@@ -21,7 +21,7 @@ from signing.freshness import Freshness
 from signing.install.slots import TRIES, Pair, SlotState, Target, load_state, store_state, with_slot
 from signing.package.release import File
 from signing.refusal import Refusal
-from signing.unit import Unit, after_install
+from signing.unit import Unit, after_install, not_older
 from signing.verified import VerifiedUpdate, require_digest, require_verified
 
 __all__ = ["InstallResult", "install"]
@@ -44,6 +44,7 @@ def install(update: VerifiedUpdate, target: Target, log: ChainLog, moment: datet
     After a refusal the device runs what it ran before.
     """
     genuine = require_verified(update)
+    _check_age(genuine, moment)
     with target.lock():
         log.entries(genuine.unit.log)
         state = load_state(target)
@@ -90,6 +91,13 @@ def _told(update: VerifiedUpdate) -> dict[str, object]:
     return told
 
 
+def _check_age(update: VerifiedUpdate, moment: datetime) -> None:
+    """Refuse what has expired since it was verified; what was overridden was decided on as it is."""
+    judgement = update.judgement
+    if judgement.freshness is Freshness.FRESH and moment >= judgement.expires:
+        raise Refusal("freshness.stale", f"the update expired on {judgement.expires:%Y-%m-%d}, after it was verified")
+
+
 def _check_fit(payloads: Mapping[str, File], state: SlotState, target: Target) -> None:
     """Ask the device itself, not only what we remember of it."""
     for component, file in payloads.items():
@@ -101,6 +109,18 @@ def _check_fit(payloads: Mapping[str, File], state: SlotState, target: Target) -
         if (file.security_counter or 0) < counter:
             message = f"security counter {file.security_counter} of {component} is lower than {counter} in the device"
             raise Refusal("rollback.counter", message)
+        _check_version(file, component, state.pairs[component])
+
+
+def _check_version(file: File, component: str, pair: Pair) -> None:
+    """Refuse what is older than what the device holds now: something newer may have come in since it was verified."""
+    there, offered = pair.version[pair.active], str(file.version)
+    if not there:
+        return
+    if not not_older(offered, there):
+        raise Refusal("rollback.version", f"{component} {offered} is older than {there}, which runs in this device")
+    if not_older(there, offered) and pair.sha256[pair.active] != file.sha256:
+        raise Refusal("rollback.same-version", f"{component} {there} runs in this device already, with another content")
 
 
 def _write_all(update: VerifiedUpdate, payloads: Mapping[str, File], state: SlotState, target: Target) -> SlotState:

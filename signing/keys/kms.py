@@ -1,18 +1,27 @@
-"""Keys of cloud providers through securesystemslib: ``kms:awskms:ID``, ``kms:gcpkms:ID``, ``kms:azurekms:ID``."""
+"""Keys of cloud providers through securesystemslib: ``kms:awskms:ID``, ``kms:gcpkms:ID``, ``kms:azurekms:VAULT/KEY``.
+
+What the providers' own libraries answer was only tried with stand-ins in memory, never with an account.
+"""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from signing.algorithms.ecdsa import low_s
 from signing.key import KeyScheme, PublicKey, Secrets, Signer, public_keys_in
 from signing.private import CheckedSigner
 from toolkit.core.errors import InputError, MissingExtra
 
-__all__ = ["SCHEME"]
+__all__ = ["PROVIDERS", "SCHEME"]
+
+PROVIDERS: Final = {
+    "awskms": (1, "kms:awskms:alias/firmware"),
+    "gcpkms": (1, "kms:gcpkms:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/1"),
+    "azurekms": (2, "kms:azurekms:VAULT/KEY"),
+}
+"""How many parts the name of a key has for securesystemslib's ``import_``, and an example."""
 
 
 class KmsSigner(CheckedSigner):
@@ -32,29 +41,33 @@ class KmsSigner(CheckedSigner):
         raise InputError("a key of a cloud provider signs whole messages only")
 
 
-def _signer_kind(rest: str) -> Any:
-    try:
-        signers: Any = importlib.import_module("securesystemslib.signer")
-    except ImportError as error:
-        raise MissingExtra(feature="signing with a key of a cloud provider", extra="kms") from error
-    kind = signers.SIGNER_FOR_URI_SCHEME.get(rest.partition(":")[0])
-    if kind is None or not hasattr(kind, "import_"):
-        raise InputError(f"'kms:{rest}' names no cloud provider that is known; kms:awskms:ID is one")
-    return kind
+def _named(rest: str) -> tuple[str, list[str]]:
+    """Return the provider and the parts of the key's name there."""
+    provider, _colon, name = rest.partition(":")
+    if provider not in PROVIDERS:
+        examples = ", ".join(example for _parts, example in PROVIDERS.values())
+        raise InputError(f"'kms:{rest}' names no cloud provider that is known; such keys look like: {examples}")
+    count, example = PROVIDERS[provider]
+    parts = name.split("/") if count > 1 else [name]
+    if len(parts) != count or not all(parts):
+        raise InputError(f"'kms:{rest}' does not name a key of this provider; it looks like {example}")
+    return provider, parts
 
 
 def _imported(rest: str) -> tuple[Any, PublicKey]:
     """Return the signer and the public key that the provider states for it."""
     from securesystemslib.exceptions import UnsupportedLibraryError
+    from securesystemslib.signer import SIGNER_FOR_URI_SCHEME
 
-    kind = _signer_kind(rest)
+    provider, parts = _named(rest)
+    kind: Any = SIGNER_FOR_URI_SCHEME[provider]
     try:
-        uri, key = kind.import_(rest.partition(":")[2])
+        uri, key = kind.import_(*parts)
         signer = kind.from_priv_key_uri(uri, key)
     except UnsupportedLibraryError as error:
-        raise MissingExtra(feature=str(error), extra="kms") from error
+        raise MissingExtra(feature=f"signing with kms:{provider}:", extra="kms") from error
     except Exception as error:  # each provider's library has errors of its own
-        raise InputError(f"the key kms:{rest} cannot be used: {error}") from error
+        raise InputError(f"the key kms:{rest} cannot be used: {str(error) or type(error).__name__}") from error
     pem = key.keyval["public"].encode()
     return signer, PublicKey.from_encoded(b"".join(public_keys_in(pem)))
 

@@ -61,6 +61,15 @@ def _facts(rest: str) -> dict[str, int | str]:
     }
 
 
+def _warnings(rest: str) -> tuple[str, ...]:
+    """Tell when one restored backup would bring back folder and witness together: nothing could notice that."""
+    place = _place(rest)
+    if place.folder.stat().st_dev != place.witness.stat().st_dev:
+        return ()
+    risk = "a restored backup or snapshot of the whole computer would not be noticed"
+    return (f"{place.witness} is on the same medium as the key: {risk}; keep it on another one with ?witness=",)
+
+
 SCHEME = KeyScheme(
     name="lms",
     title="A folder with a key that can sign a fixed number of times",
@@ -70,4 +79,5 @@ SCHEME = KeyScheme(
     create=_create,
     public=_public,
     facts=_facts,
+    warnings=_warnings,
 )

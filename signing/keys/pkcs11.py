@@ -5,39 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 from signing.algorithms.ecdsa import low_s
 from signing.key import KeyScheme, PublicKey, Secrets, Signer
 from signing.private import CheckedSigner
-from toolkit.core.errors import InputError, MissingExtra
+from signing.tokens import TokenUri, keys_on_tokens, token_session
+from toolkit.core.errors import InputError
 
-__all__ = ["SCHEME", "TokenUri"]
+__all__ = ["SCHEME", "TokenSigner", "ml_dsa_keypair", "public_of"]
 
-PATH_NAMES: Final = (
-    "token",
-    "object",
-    "id",
-    "serial",
-    "type",
-    "manufacturer",
-    "model",
-    "slot-id",
-    "library-manufacturer",
-)
-QUERY_NAMES: Final = ("module-path", "pin-source")
-KNOWN_MODULES: Final = (
-    "/usr/lib/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so",
-    "/usr/lib/aarch64-linux-gnu/opensc-pkcs11.so",
-    "C:/Program Files/OpenSC Project/OpenSC/pkcs11/opensc-pkcs11.dll",
-    "C:/SoftHSM2/lib/softhsm2-x64.dll",
-)
-"""Where SoftHSM and OpenSC install themselves; another module is named with ?module-path=."""
 MAKES: Final = {
     "ecdsa-p256-sha256": "secp256r1",
     "ecdsa-p384-sha384": "secp384r1",
@@ -45,98 +22,14 @@ MAKES: Final = {
     "rsa-pss-3072-sha256": "3072",
     "rsa-pss-4096-sha256": "4096",
 }
+ML_DSA_SETS: Final = {"ml-dsa-44": 1, "ml-dsa-65": 2, "ml-dsa-87": 3}
+"""CKA_PARAMETER_SET of each algorithm. Source: PKCS#11 v3.2, CK_ML_DSA_PARAMETER_SET_TYPE."""
 EDWARDS_25519: Final = b"\x13\x0cedwards25519"
 """Name of the curve as a PrintableString. Source: PKCS#11 v3.0, 2.3.10."""
 CURVE_OIDS: Final = {
     bytes.fromhex("06082a8648ce3d030107"): "secp256r1",
     bytes.fromhex("06052b81040022"): "secp384r1",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class TokenUri:
-    """A PKCS#11 URI, taken apart. Source: RFC 7512, 2.3."""
-
-    path: dict[str, str]
-    query: dict[str, str]
-
-    @classmethod
-    def parse(cls, rest: str) -> TokenUri:
-        """Return the parts of what stands behind ``pkcs11:``; ``InputError`` for what would be ignored otherwise."""
-        path_text, _mark, query_text = rest.partition("?")
-        return cls(_pairs(path_text, ";", PATH_NAMES), _pairs(query_text, "&", QUERY_NAMES))
-
-    @property
-    def module(self) -> str:
-        """The driver of the token."""
-        named = self.query.get("module-path")
-        if named is not None:
-            return named
-        found = next((path for path in KNOWN_MODULES if Path(path).exists()), None)
-        if found is None:
-            raise InputError("the token's driver was not found; name it: pkcs11:...?module-path=/path/to/module.so")
-        return found
-
-    def pin(self, secrets: Secrets) -> str:
-        """Return the PIN, from the file of ``pin-source`` or asked for."""
-        source = self.query.get("pin-source")
-        if source is None:
-            return secrets.existing(f"pkcs11:token={self.path.get('token', '')}")
-        try:
-            return Path(source.removeprefix("file:")).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read: {error.strerror or error}") from error
-
-    def wanted(self) -> dict[str, Any]:
-        """Return what a key is looked up by."""
-        wanted: dict[str, Any] = {}
-        if "object" in self.path:
-            wanted["label"] = self.path["object"]
-        if "id" in self.path:
-            wanted["id"] = self.path["id"].encode("latin-1")
-        if not wanted:
-            raise InputError("a pkcs11: URI names its key with object= or id=")
-        return wanted
-
-
-def _pairs(text: str, separator: str, known: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for part in filter(None, text.split(separator)):
-        name, equals, value = part.partition("=")
-        if name not in known or not equals or name in found:
-            hint = "; a PIN does not belong into a URI, use pin-source=file:..." if name == "pin-value" else ""
-            raise InputError(f"{name!r} cannot be used in a pkcs11: URI, or not twice{hint}")
-        found[name] = unquote(value, "latin-1") if name == "id" else unquote(value)
-    return found
-
-
-@contextmanager
-def _session(uri: TokenUri, pin: str | None) -> Iterator[Any]:
-    """Open a session, with a PIN for private keys; what the driver says comes back as one line."""
-    try:
-        import pkcs11
-    except ImportError as error:
-        raise MissingExtra(feature="signing with a token", extra="hsm") from error
-    try:
-        token = pkcs11.lib(uri.module).get_token(
-            token_label=uri.path.get("token"),
-            token_serial=uri.path["serial"].encode() if "serial" in uri.path else None,
-        )
-        with _opened(token, pin) as session:
-            yield session
-    except (pkcs11.PKCS11Error, RuntimeError) as error:
-        said = str(error) or type(error).__name__
-        raise InputError(f"the token {uri.path.get('token', '')!r} cannot be used: {said}") from error
-
-
-def _opened(token: Any, pin: str | None) -> Any:
-    """Return a session; a program logs in to a token once, however many of its keys it uses."""
-    import pkcs11
-
-    try:
-        return token.open(user_pin=pin, rw=pin is not None)
-    except pkcs11.UserAlreadyLoggedIn:
-        return token.open(rw=pin is not None)
 
 
 def _key(session: Any, uri: TokenUri, kind: str) -> Any:
@@ -146,7 +39,7 @@ def _key(session: Any, uri: TokenUri, kind: str) -> Any:
     return session.get_key(object_class=getattr(pkcs11.ObjectClass, kind), **wanted)
 
 
-def _public_of(key: Any) -> PublicKey:
+def public_of(key: Any) -> PublicKey:
     """Return the public key of a public key object of a token."""
     import pkcs11
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -164,9 +57,20 @@ def _public_of(key: Any) -> PublicKey:
         found = ec.EllipticCurvePublicKey.from_encoded_point(curve, _point(key[attribute.EC_POINT]))
     elif key.key_type == pkcs11.KeyType.EC_EDWARDS:
         found = ed25519.Ed25519PublicKey.from_public_bytes(_point(key[attribute.EC_POINT]))
+    elif key.key_type == pkcs11.KeyType.ML_DSA:
+        found = _ml_dsa_kind(key[attribute.PARAMETER_SET]).from_public_bytes(bytes(key[attribute.VALUE]))
     else:
         raise InputError(f"a key of the kind {key.key_type} on a token cannot be used")
     return PublicKey.from_encoded(found.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _ml_dsa_kind(parameter_set: int) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import mldsa
+
+    kinds = {1: mldsa.MLDSA44PublicKey, 2: mldsa.MLDSA65PublicKey, 3: mldsa.MLDSA87PublicKey}
+    if parameter_set not in kinds:
+        raise InputError(f"an ML-DSA key with the parameter set {parameter_set} on a token cannot be used")
+    return kinds[parameter_set]
 
 
 def _point(value: bytes) -> bytes:
@@ -188,6 +92,8 @@ class TokenSigner(CheckedSigner):
 
         if self.public.name == "ed25519":
             return bytes(self._key.sign(message, mechanism=pkcs11.Mechanism.EDDSA))
+        if self.public.name in ML_DSA_SETS:
+            return bytes(self._key.sign(message, mechanism=pkcs11.Mechanism.ML_DSA))
         return super().made(message)
 
     def made_of_digest(self, digest: bytes) -> bytes:
@@ -195,6 +101,8 @@ class TokenSigner(CheckedSigner):
         import pkcs11
         from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+        if self.public.name in ML_DSA_SETS:
+            raise InputError("a token signs whole messages with ML-DSA, not digests")
         if self.public.name.startswith("ecdsa"):
             both = bytes(self._key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA))
             r, s = (int.from_bytes(half, "big") for half in (both[: len(both) // 2], both[len(both) // 2 :]))
@@ -206,34 +114,51 @@ class TokenSigner(CheckedSigner):
 @contextmanager
 def _open(rest: str, secrets: Secrets) -> Iterator[Signer]:
     uri = TokenUri.parse(rest)
-    with _session(uri, uri.pin(secrets)) as session:
-        public = _public_of(_key(session, uri, "PUBLIC_KEY"))
+    with token_session(uri, uri.pin(secrets)) as session:
+        public = public_of(_key(session, uri, "PUBLIC_KEY"))
         yield TokenSigner(public, _key(session, uri, "PRIVATE_KEY"))
 
 
 def _public(rest: str, secrets: Secrets) -> PublicKey:  # noqa: ARG001  # public keys are not behind the PIN
     uri = TokenUri.parse(rest)
-    with _session(uri, None) as session:
-        return _public_of(_key(session, uri, "PUBLIC_KEY"))
+    with token_session(uri, None) as session:
+        return public_of(_key(session, uri, "PUBLIC_KEY"))
 
 
 def _create(rest: str, algorithm: str, secrets: Secrets) -> PublicKey:
     import pkcs11
 
     uri = TokenUri.parse(rest)
-    with _session(uri, uri.pin(secrets)) as session:
+    with token_session(uri, uri.pin(secrets)) as session:
         with contextlib.suppress(pkcs11.NoSuchKey):
             _key(session, uri, "PUBLIC_KEY")
             raise InputError("the token holds a key of that name already; it is left as it is")
         named = {"store": True, **uri.wanted()}
         kept = {pkcs11.Attribute.SENSITIVE: True, pkcs11.Attribute.EXTRACTABLE: False}
-        if algorithm.startswith("rsa"):
+        if algorithm in ML_DSA_SETS:
+            public = ml_dsa_keypair(session, algorithm, kept, named)
+        elif algorithm.startswith("rsa"):
             public, _private = session.generate_keypair(
                 pkcs11.KeyType.RSA, int(MAKES[algorithm]), private_template=kept, **named
             )
         else:
             public, _private = _curve_keypair(session, MAKES[algorithm], kept, named)
-        return _public_of(public)
+        return public_of(public)
+
+
+def ml_dsa_keypair(session: Any, algorithm: str, kept: dict[Any, Any], named: dict[str, Any]) -> Any:
+    """Make a key where the token can, and return its public half; few tokens can yet."""
+    import pkcs11
+
+    if pkcs11.Mechanism.ML_DSA_KEY_PAIR_GEN not in session.token.slot.get_mechanisms():
+        raise InputError(
+            f"the token {session.token.label!r} cannot make {algorithm} keys (its driver offers no CKM_ML_DSA of "
+            "PKCS#11 3.2): keep that key in a file, or make a hybrid of a token's and a file's key with hybrid:"
+        )
+    chosen = {pkcs11.Attribute.PARAMETER_SET: ML_DSA_SETS[algorithm]}
+    kind = pkcs11.KeyType.ML_DSA
+    public, _private = session.generate_keypair(kind, public_template=chosen, private_template=kept, **named)
+    return public
 
 
 def _curve_keypair(session: Any, curve: str, kept: dict[Any, Any], named: dict[str, Any]) -> Any:
@@ -257,9 +182,10 @@ SCHEME = KeyScheme(
     name="pkcs11",
     title="A token: smart card, security key or HSM",
     example="pkcs11:token=clinic;object=root-1",
-    algorithms=lambda: tuple(MAKES),
+    algorithms=lambda: (*MAKES, *ML_DSA_SETS),
     open=_open,
     create=_create,
     public=_public,
     facts=_facts,
+    find=keys_on_tokens,
 )

@@ -131,11 +131,15 @@ def read_range(stream: BinaryIO, offset: int, size: int) -> Iterator[memoryview]
     """Yield the bytes ``[offset, offset + size)``; refuse if the medium ends or fails before that."""
     buffer = bytearray(min(CHUNK_BYTES, max(size, 1)))
     view = memoryview(buffer)
-    stream.seek(offset)
     left = size
     while left:
         wanted = view[: min(len(buffer), left)]
-        count = _read_into(stream, wanted)
+        try:
+            stream.seek(offset + size - left)
+            count = _read_into(stream, wanted)
+        except OSError as error:
+            message = f"the package cannot be read: {error.strerror or error}; try another copy of it"
+            raise Refusal("package.unreadable", message) from error
         if not count:
             raise Refusal("package.truncated", f"the package ends {left} bytes early")
         yield wanted[:count]

@@ -42,9 +42,9 @@ from signing.trust.folder import TrustFolder
 from signing.trust.metadata_set import MOST_BYTES
 from signing.trust.spelling import metadata_bytes, parse_object
 from signing.trust.tuf_keys import TufSigner
-from signing.unit import TIME_FORMAT
+from signing.unit import TIME_FORMAT, time_of
 from signing.verified import require_digest
-from signing.verify import NOTE
+from signing.verify import NOTE, people_of
 from toolkit.core.errors import InputError
 
 __all__ = ["Spec", "add_approval", "create", "read_spec", "sign_archive"]
@@ -52,6 +52,8 @@ __all__ = ["Spec", "add_approval", "create", "read_spec", "sign_archive"]
 CHUNK_BYTES: Final = 1 << 20
 MOST_SPEC_BYTES: Final = 1 << 20
 TOP_FILES: Final = ("timestamp", "snapshot")
+LONGEST_WAIT: Final = timedelta(days=1)
+"""How far ahead of ours the clock of the one who made a package may be."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,9 +76,9 @@ class FileSpec(_Table, frozen=True, kw_only=True):
 class Provenance(_Table, frozen=True, kw_only=True):
     """Where the payloads come from, in words that somebody can check."""
 
-    builder: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9+.-]*:[!-~]+$")]
+    builder: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+\Z")]
     """URI of who or what built or received them."""
-    build_type: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9+.-]*:[!-~]+$")]
+    build_type: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+\Z")]
     parameters: dict[str, Line] = {}
 
 
@@ -143,12 +145,15 @@ def create(output: BinaryIO, spec: Spec, base: Path, folder: TrustFolder, moment
     return release
 
 
-def add_approval(output: BinaryIO, archive: Archive, folder: TrustFolder, moment: datetime, number: int) -> Release:
+def add_approval(
+    output: BinaryIO, archive: Archive, folder: TrustFolder, moment: datetime, number: int, *, examined: str
+) -> Release:
     """Write ``archive`` anew with a section of the repository ``folder`` over the very same files, not yet signed.
 
-    A section of that repository that is there already is replaced. The caller has examined the archive.
+    A section of that repository that is there already is replaced. ``examined`` is the SHA-256 of the statement that
+    somebody has looked at; a stick may hold another one by now.
     """
-    release, statement = _release_in(archive)
+    release, statement = _release_in(archive, examined)
     section = _section(folder, release, statement, moment, number)
     prefix = f"{folder.plan().repository}/"
     kept = [archive.source(name) for name in list(archive.members)[1:] if not name.startswith(prefix)]
@@ -158,30 +163,38 @@ def add_approval(output: BinaryIO, archive: Archive, folder: TrustFolder, moment
     return release
 
 
-def sign_archive(output: BinaryIO, archive: Archive, folder: TrustFolder, signers: Sequence[Signer]) -> list[str]:
+def sign_archive(
+    output: BinaryIO,
+    archive: Archive,
+    folder: TrustFolder,
+    signers: Sequence[Signer],
+    moment: datetime,
+    *,
+    examined: str | None = None,
+) -> list[str]:
     """Write ``archive`` anew with the signatures of ``signers`` on all that they may sign; return what was done.
 
-    Before anything is signed every file is hashed and held against the statement: nobody signs what is not there.
+    Before anything is signed every file is hashed and held against the statement, and the metadata against what
+    ``folder`` would say of it at the time it names: nobody signs what is not there, or what was changed on its way.
     """
     repository = folder.plan().repository.value
-    release, statement = _release_in(archive)
+    release, statement = _release_in(archive, examined)
     root = folder.published_root()
-    _check_same_roots(archive, folder, repository)
+    people = people_of(root)
+    told = [_check_section(archive, folder, release, statement, moment)]
     _check_files(archive, release)
     changed: dict[str, Metadata[Any]] = {}
-    told: list[str] = []
     for role in (*TOP_FILES, release.model):
         name = f"{repository}/{role}.json"
         metadata = _metadata(archive, name)
-        if role == release.model and metadata.signed.targets != _targets_of(release, statement):
-            raise Refusal("package.release", f"{name} speaks of other files than the package holds")
         allowed = set(_keys_of(archive, root, repository, role))
         for signer in signers:
-            if signer.public.key_id in allowed:
+            key_id = signer.public.key_id
+            if key_id in allowed:
                 metadata.sign(TufSigner(signer), append=True)
-                told.append(f"{role} of the {repository} signed by {signer.public.key_id[:16]}")
+                told.append(f"{role} of the {repository} signed by {people.get(key_id, key_id[:16])}")
         changed[name] = metadata
-    if not told:
+    if len(told) == 1:
         raise Refusal("trust.key", f"none of these keys may sign for {release.model} in the {repository}")
     write_archive(output, [_replaced(archive, name, changed) for name in list(archive.members)[1:]])
     return told
@@ -276,20 +289,44 @@ def _targets_of(release: Release, statement: bytes) -> dict[str, TargetFile]:
     return {path: TargetFile(size, {"sha256": digest}, path) for path, (size, digest) in paths.items()}
 
 
-def _release_in(archive: Archive) -> tuple[Release, bytes]:
+def _release_in(archive: Archive, examined: str | None) -> tuple[Release, bytes]:
     names = [name for name in archive.members if name.startswith(FILES) and name.endswith(f"/{RELEASE_NAME}")]
     if len(names) != 1:
         raise Refusal("package.release", f"a package has one {RELEASE_NAME}, this one has {len(names)}")
     statement = archive.read(names[0], MOST_RELEASE_BYTES)
+    if examined is not None and hashlib.sha256(statement).hexdigest() != examined:
+        raise Refusal("package.changed", "the package holds another release than the one that was looked at before")
     return decode_release(statement), statement
 
 
-def _check_same_roots(archive: Archive, folder: TrustFolder, repository: str) -> None:
-    for number, data in enumerate(folder.roots(), 1):
-        if archive.read(f"{repository}/{number}.root.json", MOST_BYTES["root"]) != data:
-            raise Refusal(
-                "trust.root-chain", f"root {number} of the {repository} in the package is not that of {folder.path}"
-            )
+def _check_section(archive: Archive, folder: TrustFolder, release: Release, statement: bytes, moment: datetime) -> str:
+    """Refuse a section of which ``folder`` would write any word otherwise; return what it says about its age."""
+    repository = folder.plan().repository.value
+    timestamp = _metadata(archive, f"{repository}/timestamp.json").signed
+    with fail_closed("freshness.missing", "time of signing"):
+        at = time_of(timestamp.unrecognized_fields[NOTE]["signed"])
+    if at > moment + LONGEST_WAIT:
+        message = f"it says it was made on {at:%Y-%m-%d}, which has not come yet; set the clock of one of the computers"
+        raise Refusal("package.draft", message)
+    for source in _section(folder, release, statement, at, timestamp.version):
+        with source.open() as file:
+            _check_word(archive, folder, source.name, file.read())
+    days = f"made on {at:%Y-%m-%d}, fresh until {timestamp.expires:%Y-%m-%d}"
+    return f"release {timestamp.version} of the {repository}, {days}"
+
+
+def _check_word(archive: Archive, folder: TrustFolder, name: str, wanted: bytes) -> None:
+    if name.endswith(".root.json"):
+        if archive.read(name, MOST_BYTES["root"]) != wanted:
+            raise Refusal("trust.root-chain", f"{name} in the package is not that of {folder.path}")
+        return
+    with fail_closed("trust.malformed", name):
+        same = _metadata(archive, name).signed_bytes == Metadata.from_bytes(wanted).signed_bytes
+    if not same:
+        message = (
+            f"{name} says something else than {folder.path} would: it was changed on its way, or is of another plan"
+        )
+        raise Refusal("package.draft", message)
 
 
 def _check_files(archive: Archive, release: Release) -> None:

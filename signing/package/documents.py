@@ -97,6 +97,10 @@ def _check_provenances(release: Release, statements: list[Mapping[str, Any]]) ->
     statement = statements[0]
     if statement.get("_type") != STATEMENT_TYPE or statement.get("predicateType") != PROVENANCE_TYPE:
         raise Refusal("package.provenance", "the provenance is not an in-toto statement with SLSA provenance v1")
+    predicate = statement["predicate"]
+    said = (predicate["buildDefinition"]["buildType"], predicate["runDetails"]["builder"]["id"])
+    if not all(isinstance(text, str) and ":" in text for text in said):
+        raise Refusal("package.provenance", "the provenance does not say with URIs who built it, and how")
     subjects = {(s["name"], s["digest"]["sha256"]) for s in statement["subject"]}
     if subjects != {(file.name, file.sha256) for file in release.payloads}:
         raise Refusal("package.provenance", "the provenance is about other files than those in the package")

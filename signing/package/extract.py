@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from signing.package.release import File
 from signing.refusal import Refusal
+from signing.strict.names import check_names
 from signing.verified import VerifiedUpdate, require_verified
 from toolkit.core.errors import InputError
 
@@ -19,23 +21,27 @@ def extract(update: VerifiedUpdate, folder: Path, *, original_names: bool = Fals
     The content is hashed again on its way, and nothing of a file is seen under its name before all of it is there.
     """
     genuine = require_verified(update)
+    names = _names(genuine, original_names=original_names)
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise InputError(f"{folder}: a new folder is needed: {error.strerror or error}") from error
-    for file in genuine.release.files:
-        path = folder / (_plain(file.original_name) if original_names and file.original_name else file.name)
+    for file, name in names.items():
+        path = folder / name
         part = folder / f".{file.name}.part"
-        with genuine.private_copy(file) as content, part.open("xb") as output:
-            shutil.copyfileobj(content, output)
-        if path.exists() or path.is_symlink():
-            raise InputError(f"{path} is there already")
-        part.replace(path)
+        try:
+            with genuine.private_copy(file) as content, part.open("xb") as output:
+                shutil.copyfileobj(content, output)
+            part.replace(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
         yield path
 
 
-def _plain(name: str) -> str:
-    """Return ``name`` if it is that of a file and nothing else."""
-    if name != Path(name).name or name in ("", ".", "..") or set(name) & set('<>:"|?*\\/'):
-        raise Refusal("package.name", f"the original name {name[:60]!r} cannot be held safely by every system")
-    return name
+def _names(update: VerifiedUpdate, *, original_names: bool) -> dict[File, str]:
+    """Return what each file is called in the folder; refuse names that a stick or Windows would take for others."""
+    names = {file: (file.original_name if original_names else None) or file.name for file in update.release.files}
+    if any("/" in name for name in names.values()):
+        raise Refusal("name.traversal", "an original name leads into another folder")
+    check_names([*names.values(), *(f".{file.name}.part" for file in names)])
+    return names

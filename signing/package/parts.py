@@ -100,7 +100,8 @@ class PartsWriter(io.RawIOBase):
                 self._next_part()
             assert self._file is not None  # noqa: S101  # opened in the line above
             piece = view[: self._part_bytes - self._in_part]
-            self._file.write(piece)
+            with self._explained():
+                self._file.write(piece)
             self._in_part += len(piece)
             view = view[len(piece) :]
         return len(data)
@@ -110,14 +111,12 @@ class PartsWriter(io.RawIOBase):
         self._close_part()
         single = len(self._temporary) == 1
         targets = [self._path if single else _part(self._path, n) for n in range(1, len(self._temporary) + 1)]
-        for temporary, target in zip(self._temporary, targets, strict=True):
-            temporary.replace(target)
-        self._temporary = []
-        if single:
-            for stale in _parts(self._path):
-                stale.unlink()
-        else:
-            self._path.unlink(missing_ok=True)
+        with self._explained():
+            for temporary, target in zip(self._temporary, targets, strict=True):
+                temporary.replace(target)
+            self._temporary = []
+            for stale in _parts(self._path) if single else [self._path]:
+                stale.unlink(missing_ok=True)
         return targets
 
     def close(self) -> None:
@@ -135,11 +134,10 @@ class PartsWriter(io.RawIOBase):
         if len(self._temporary) == MOST_PARTS:
             raise InputError(f"{self._path}: more than {MOST_PARTS} parts would be needed")
         temporary = self._path.with_name(f".{self._path.name}.{len(self._temporary) + 1:03}.part")
-        try:
+        with self._explained():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = temporary.open("wb")
-        except OSError as error:
-            raise InputError(f"{self._path}: cannot be written: {error.strerror or error}") from error
+            temporary.unlink(missing_ok=True)  # what an earlier run left, or a link that somebody put there
+            self._file = temporary.open("xb")
         self._temporary.append(temporary)
         self._in_part = 0
 
@@ -147,7 +145,16 @@ class PartsWriter(io.RawIOBase):
         import os
 
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with self._explained():
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
             self._file = None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in one line what the medium has to complain about: it is full, or was pulled out."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be written: {error.strerror or error}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -34,11 +34,17 @@ FILES: Final = "files/"
 HIGHEST_NUMBER: Final = (1 << 31) - 1
 MOST_RELEASE_BYTES: Final = 1 << 20
 
-Slug: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
-Line: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]{1,200}$")]
-"""One line of text without signs that turn the reading direction."""
-Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-VersionText: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,10}){0,2}(\+[0-9]{1,10})?$")]
+UNSEEN: Final = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+"""Signs that steer a terminal, are not seen, or turn the reading direction."""
+
+# Patterns end with \Z: Python's $ lets one line end through.
+Slug: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+Line: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"^[^{UNSEEN}]{{1,200}}\Z")]
+"""One line of text."""
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+VersionText: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,10}){0,2}(\+[0-9]{1,10})?\Z")]
+TimeText: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")]
+"""A moment in UTC, such as ``2026-11-24T14:00:00Z``."""
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_NUMBER)]
 Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(8 << 30) - 1)]
 Address: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(1 << 48) - 1)]
@@ -97,13 +103,13 @@ class File(_Table, frozen=True, kw_only=True):
 class Release(_Table, frozen=True, kw_only=True):
     """One update for one model."""
 
-    format: Annotated[str, msgspec.Meta(pattern="^medharden-release-1$")] = "medharden-release-1"
+    format: Literal["medharden-release-1"] = "medharden-release-1"
     vendor: Line
     model: Slug
     version: VersionText
     label: Line | None = None
     """The vendor's own name of the version."""
-    released: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    released: TimeText
     hardware_revisions: tuple[Line, ...]
     regions: tuple[Slug, ...]
     minimum_bootloader: VersionText | None = None

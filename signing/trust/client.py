@@ -68,7 +68,7 @@ def _check_signature(key: Key, signature: Signature, payload: bytes) -> None:
 PLAIN: Final = Spelling(
     parse=parse_object,
     check_signature=_check_signature,
-    identity=lambda key: f"{key.keytype} {key.scheme} {key.keyval.get('public')}",
+    halves=lambda key: frozenset({f"{key.keytype} {key.scheme} {key.keyval.get('public')}"}),
     highest_version=HIGHEST_VERSION,
 )
 """For repositories that other programs write: all of TUF, but still no JSON with two meanings."""

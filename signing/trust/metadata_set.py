@@ -42,8 +42,8 @@ class Spelling:
     """Reads JSON; refuses what two readers could understand differently."""
     check_signature: Callable[[Key, Signature, bytes], None]
     """(key, signature, signed bytes): raises when the signature is not the key's."""
-    identity: Callable[[Key], str]
-    """What makes two keys one."""
+    halves: Callable[[Key], frozenset[str]]
+    """What a key is made of; two keys that share any of it count as one."""
     check_document: Callable[[bytes, Metadata[Any]], None] = lambda _data, _metadata: None
     check_signatures: Callable[[Metadata[Any], frozenset[str]], None] = lambda _metadata, _used: None
     """(file, ids of keys that count): raises when there are other signatures beside them."""
@@ -216,7 +216,7 @@ class TrustedMetadata:
         with fail_closed("trust.delegation", f"keys of {role}"):
             wanted = above.get_delegated_role(role)
             keys = {key_id: above.get_key(key_id) for key_id in wanted.keyids if _has_key(above, key_id)}
-        good: dict[str, str] = {}
+        good: dict[str, frozenset[str]] = {}
         reason: Refusal | None = None
         for key_id, key in keys.items():
             if key_id not in metadata.signatures:
@@ -224,14 +224,16 @@ class TrustedMetadata:
             try:
                 with fail_closed("signature.invalid", f"signature of {key_id[:16]}"):
                     self.spelling.check_signature(key, metadata.signatures[key_id], metadata.signed_bytes)
-                    good.setdefault(self.spelling.identity(key), key_id)
+                    halves = self.spelling.halves(key)
+                    if not halves & frozenset().union(*good.values()):
+                        good[key_id] = halves
             except Refusal as refusal:
                 reason = refusal
         if len(good) < wanted.threshold:
             told = f"; {reason}" if reason is not None else ""
             message = f"{role} needs the signatures of {wanted.threshold} keys and has {len(good)}{told}"
             raise Refusal(_rule_for(metadata, keys, reason), message)
-        return frozenset(good.values())
+        return frozenset(good)
 
     def _check_age(self, role: str, signed: Signed) -> None:
         if self.moment is not None and signed.is_expired(self.moment):

@@ -13,7 +13,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from device_profiles.vocabulary import Approver
-from signing.key import PublicKey, read_public_key
+from signing.key import PublicKey, read_public_key, share_a_half
 from signing.package.release import Line, Slug
 from toolkit.core.errors import InputError
 
@@ -82,13 +82,12 @@ def read_plan(path: Path) -> Plan:
 
 
 def public_keys(plan: Plan, folder: Path) -> dict[str, PublicKey]:
-    """Return person id -> public key; refuse two people with one key."""
+    """Return person id -> public key; refuse two people with one key, also where it is half of a hybrid."""
     keys = {person.id: read_public_key(folder / person.key) for person in plan.people}
-    owners: dict[str, str] = {}
-    for person, key in keys.items():
-        other = owners.setdefault(key.key_id, person)
-        if other != person:
-            raise InputError(f"{other} and {person} have the same key: then one person can sign for both")
+    shared = share_a_half(keys.values())
+    if shared is not None:
+        one, other = [person for person, key in keys.items() if key in shared][:2]
+        raise InputError(f"{one} and {other} have the same key, or a half of it: then one person can sign for both")
     return keys
 
 

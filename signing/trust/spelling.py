@@ -50,14 +50,14 @@ def _check_signatures(metadata: Metadata[Any], used: frozenset[str]) -> None:
         raise Refusal("trust.signature", f"there is a signature that does not count, by {min(unused)[:16]}")
 
 
-def _identity(key: Key) -> str:
-    return public_of(key).key_id
+def _halves(key: Key) -> frozenset[str]:
+    return public_of(key).halves
 
 
 STRICT: Final = Spelling(
     parse=parse_object,
     check_signature=check_signature,
-    identity=_identity,
+    halves=_halves,
     check_document=_check_document,
     check_signatures=_check_signatures,
 )

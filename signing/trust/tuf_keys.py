@@ -132,10 +132,10 @@ class TufSigner(TufSignerInterface):
 def check_signature(key: Key, signature: Signature, payload: bytes) -> None:
     """Return if ``signature`` is that of ``key`` over ``payload``; raise ``Refusal`` if not."""
     public = public_of(key)
-    if signature.unrecognized_fields or signature.signature != signature.signature.lower():
-        raise Refusal("signature.malformed", f"the signature of {key.keyid[:16]} is not written as it must be")
     with fail_closed("signature.malformed", f"signature of {key.keyid[:16]}"):
         raw = bytes.fromhex(signature.signature)
+    if signature.unrecognized_fields or signature.signature != raw.hex():  # fromhex takes capitals and blanks
+        raise Refusal("signature.malformed", f"the signature of {key.keyid[:16]} is not written as it must be")
     public.verify(message_for(public, payload), raw)
 
 

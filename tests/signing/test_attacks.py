@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from signing.attacks.packages import SUITE, PackageBench
+from signing.attacks.package_bench import PackageBench
+from signing.attacks.packages import SUITE
 from signing.attacks.suite import CASES, Attack, outcome
 
 

@@ -70,9 +70,22 @@ def test_a_log_that_was_cut_or_replaced_is_found_by_what_is_known_of_it(log: Cha
     assert "not signed by a key that counts" in refused(other, None, frozenset({BENCH.public.key_id}))
 
 
-def test_half_a_line_is_found(log: ChainLog) -> None:
-    log.path.write_bytes(log.path.read_bytes()[:-1])
-    assert "not whole" in refused(log)
+def test_a_line_cut_short_by_a_power_cut_was_never_there_and_the_log_goes_on(log: ChainLog) -> None:
+    whole, known = log.path.read_bytes(), log.head()
+    last = whole.rstrip(b"\n").rfind(b"\n") + 1
+    for end in range(last, len(whole)):
+        log.path.write_bytes(whole[:end])
+        assert log.head().entries == known.entries - 1
+        assert "there before" in refused(log, known)  # where somebody was told of the line, it is missed
+        log.add("next", NOW)
+        assert [entry.event for entry in log.entries()][-1] == "next"
+        assert log.head().entries == known.entries
+        assert log.path.read_bytes()[:last] == whole[:last]
+
+
+def test_a_line_longer_than_any_is_no_line(log: ChainLog) -> None:
+    log.path.write_bytes(log.path.read_bytes() + b"x" * (1 << 20))
+    assert "longer than any" in refused(log)
 
 
 def test_a_log_that_cannot_be_read_or_written_is_an_error(tmp_path: Path) -> None:

@@ -219,3 +219,35 @@ def test_formats_are_told_apart_and_unknown_ones_explained() -> None:
     with pytest.raises(InputError, match="is no format of signed images"):
         verify_image(good.image, b"", good.trust, named="floppy")
     assert refused(b"nothing at all", b"", good.trust) == "image.unsigned"
+
+
+def test_an_esp_image_signed_with_ecdsa_verifies() -> None:
+    good = LAB.esp_ecdsa()
+    assert good.verify().algorithms == ("ecdsa-p256-sha256",)
+    with pytest.raises(Refusal) as refused:
+        good.having(trust=LAB.esp_secure_boot().trust).verify()
+    assert refused.value.rule == "signature.unknown-key"
+    with pytest.raises(Refusal) as refused:
+        good.having(image=good.image[:100] + b"!" + good.image[101:]).verify()
+    assert refused.value.rule == "esp.digest"
+
+
+@pytest.mark.parametrize("scheme", ["ecdsa256", "rsa3072"])
+def test_esp_images_signed_by_espsecure_verify(scheme: str, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    if shutil.which("espsecure") is None:
+        pytest.skip("espsecure is not installed (Python package esptool)")
+    (tmp_path / "app.bin").write_bytes(b"\xe9" + bytes(range(256)) * 40)
+    for command in (
+        f"espsecure generate-signing-key --version 2 --scheme {scheme} key.pem",
+        "espsecure sign-data --version 2 --keyfile key.pem --output signed.bin app.bin",
+    ):
+        subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+    private = load_pem_private_key((tmp_path / "key.pem").read_bytes(), None)
+    encoded = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    trust = ImageTrust(policy=policy_named("legacy"), keys=(PublicKey.from_encoded(encoded),))
+    signed = (tmp_path / "signed.bin").read_bytes()
+    assert verify_image(signed, b"", trust).format == "esp-secure-boot-v2"
+    with pytest.raises(Refusal):
+        verify_image(signed[:64] + b"!" + signed[65:], b"", trust)

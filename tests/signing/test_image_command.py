@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from signing.attacks.image_lab import LAB, NOW, PROGRAM
+from toolkit.app.cli import run
 
 WORDS = "correct horse battery"
 
@@ -179,3 +180,20 @@ def test_an_mcuboot_image_needs_a_version(folder: Path) -> None:
     assert explained.returncode == 2
     assert "needs a --version" in explained.stderr
     assert not (folder / "never.bin").exists()
+
+
+def test_a_suit_envelope_is_signed_with_an_lms_key_and_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDHARDEN_PASSPHRASE", "four plain words here")
+    (tmp_path / "pump.bin").write_bytes(b"program" * 100)
+    uri, out, public = f"lms:{tmp_path / 'fw.lms'}", str(tmp_path / "pump.suit"), str(tmp_path / "fw.pub")
+    named = ("--vendor", "example.org", "--device", "pump-x1")
+    assert run(["keys", "new", uri, "--algorithm", "lms-sha256-m24-h5-w8"]) == 0
+    assert run(["keys", "export", uri, "--output", public]) == 0
+    signing = ["image", "sign", str(tmp_path / "pump.bin"), "--format", "suit", "--key", uri, "--output", out]
+    assert run([*signing, "--security-counter", "7", *named]) == 0
+    judging = ["image", "verify", out, "--key", public, *named, "--policy", "cnsa2"]
+    assert run([*judging, "--min-counter", "7"]) == 0
+    assert "verified (suit, lms-sha256-m24-h5-w8)" in capsys.readouterr().out
+    assert run([*judging, "--min-counter", "8"]) == 1

@@ -173,6 +173,20 @@ def test_no_mutant_is_believed_to_say_anything_else_and_none_crashes(name: str, 
         pytest.skip(f"{program} is not installed, so what was accepted was not compared with it")
 
 
+@pytest.mark.parametrize("algorithm", ["ecdsa-p384-sha384", "ed25519", "rsa-pss-3072-sha256"])
+def test_no_mutant_of_an_mcuboot_image_is_believed_that_imgtool_refuses(algorithm: str, tmp_path: Path) -> None:
+    good = LAB.mcuboot(algorithm)
+    told = good.verify()
+    assert _imgtool(good, tmp_path)
+    for mutant in mutants(good, COUNT):
+        try:
+            verified = mutant.verify()
+        except Refusal:
+            continue
+        assert verified.facts == told.facts
+        assert _imgtool(mutant, tmp_path)
+
+
 @pytest.mark.parametrize("name", LAB.formats())
 def test_an_image_cut_short_anywhere_is_refused(name: str) -> None:
     good = LAB.formats()[name]()

@@ -214,12 +214,13 @@ class _Cloud:
     """Stands where securesystemslib has one class a provider: the same two steps, the key in memory."""
 
     key = made_key("ecdsa-p256-sha256")
+    wanted: tuple[str, ...] = ("alias/firmware",)
 
     @classmethod
-    def import_(cls, identifier: str) -> tuple[str, object]:
+    def import_(cls, *parts: str) -> tuple[str, object]:
         from securesystemslib.signer import SSlibKey
 
-        if identifier != "alias/firmware":
+        if parts != cls.wanted:
             raise OSError("no such key")
         return "memory:x", SSlibKey.from_crypto(cls.key.public_key())
 
@@ -237,34 +238,89 @@ class _Cloud:
         return Signature("id", self.key.sign(payload, ECDSA(SHA256())).hex())
 
 
-@pytest.fixture
-def cloud() -> Iterator[None]:
+NAMES = {
+    "awskms": ("alias/firmware", ("alias/firmware",)),
+    "gcpkms": ("projects/p/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",) * 2,
+    "azurekms": ("vault/key", ("vault", "key")),
+}
+
+
+@pytest.fixture(params=NAMES)
+def cloud(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URI of a key of each provider, held in memory in the place securesystemslib has for it."""
     from securesystemslib.signer import SIGNER_FOR_URI_SCHEME
 
-    SIGNER_FOR_URI_SCHEME["memory"] = _Cloud  # type: ignore[assignment]  # the registry is securesystemslib's own seam
-    yield
-    del SIGNER_FOR_URI_SCHEME["memory"]
+    name, parts = NAMES[request.param]
+    kind = type("Cloud", (_Cloud,), {"wanted": parts if isinstance(parts, tuple) else (parts,)})
+    before = SIGNER_FOR_URI_SCHEME[request.param]
+    SIGNER_FOR_URI_SCHEME[request.param] = kind  # the registry is securesystemslib's own seam
+    yield f"kms:{request.param}:{name}"
+    SIGNER_FOR_URI_SCHEME[request.param] = before
 
 
-@pytest.mark.usefixtures("cloud")
-def test_a_key_of_a_cloud_provider_signs_whole_messages() -> None:
-    uri = "kms:memory:alias/firmware"
-    public = public_key(uri, Words())
-    with open_signer(uri, Words()) as signer:
+def test_a_key_of_a_cloud_provider_signs_whole_messages(cloud: str) -> None:
+    public = public_key(cloud, Words())
+    with open_signer(cloud, Words()) as signer:
         for _signature in range(4):  # half of them come with the larger s
             public.verify(b"message", signer.sign(b"message"))
         with pytest.raises(InputError, match="whole messages only"):
             signer.sign_digest(bytes(32))
-    assert scheme_of(uri)[0].facts("memory:alias/firmware")["provider"] == "memory"
+    assert scheme_of(cloud)[0].facts(cloud.removeprefix("kms:"))["provider"] == cloud.split(":")[1]
     with pytest.raises(InputError, match="no such key"):
-        public_key("kms:memory:other", Words())
+        public_key(f"{cloud}x", Words())
 
 
-def test_a_provider_that_is_unknown_or_not_installed_is_explained() -> None:
-    with pytest.raises(InputError, match="names no cloud provider"):
-        public_key("kms:elsewhere:x", Words())
-    with pytest.raises((MissingExtra, InputError)):
-        public_key("kms:azurekms:x", Words())
+@pytest.mark.parametrize(
+    "rest", ["elsewhere:x", "file2:x", "hsm:2", "awskms", "azurekms:x", "azurekms:a/b/c", "awskms:"]
+)
+def test_a_provider_or_a_name_that_is_none_is_explained(rest: str) -> None:
+    with pytest.raises(InputError, match=r"names no cloud provider|does not name a key of this provider"):
+        public_key(f"kms:{rest}", Words())
+
+
+@pytest.mark.parametrize(("provider", "name"), [("awskms", "x"), ("gcpkms", "x"), ("azurekms", "v/k")])
+def test_a_provider_whose_library_is_not_installed_is_explained(provider: str, name: str) -> None:
+    library = {"awskms": "boto3", "gcpkms": "google.cloud.kms", "azurekms": "azure.keyvault.keys"}[provider]
+    if is_there(library):
+        pytest.skip(f"{library} is installed")
+    with pytest.raises(MissingExtra, match=rf"signing with kms:{provider}: needs an optional part: .*\[kms\]"):
+        public_key(f"kms:{provider}:{name}", Words())
+
+
+def is_there(library: str) -> bool:
+    import importlib.util
+
+    try:
+        return importlib.util.find_spec(library) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "is_equal"),
+    [
+        ("ed25519", True),
+        ("ecdsa-p256-sha256", True),
+        ("ecdsa-p384-sha384", True),
+        ("rsa-pss-3072-sha256", False),
+        ("ml-dsa-65", False),
+    ],
+)
+def test_signing_the_same_message_twice_gives_the_same_bytes_where_we_say_so(algorithm: str, is_equal: bool) -> None:
+    """What docs/updates.md says of packages that are equal byte for byte."""
+    signer = MemorySigner(made_key(algorithm))
+    assert (signer.sign(b"message") == signer.sign(b"message")) is is_equal
+
+
+def test_whoever_makes_an_lms_key_beside_its_witness_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toolkit.app.cli import run
+
+    monkeypatch.setenv("MEDHARDEN_PASSPHRASE", WORDS)
+    uri = f"lms:{tmp_path / 'fw.lms'}"
+    assert run(["keys", "new", uri, "--algorithm", "lms-sha256-m24-h5-w8"]) == 0
+    assert "fw.lms.witness is on the same medium as the key" in capsys.readouterr().err
 
 
 def test_a_public_key_is_known_by_one_id() -> None:

@@ -69,6 +69,7 @@ def test_a_bill_of_materials_may_name_the_firmware_as_a_part() -> None:
 
 
 STATEMENT: dict[str, Any] = json.loads(GOOD["provenance.json"])
+NAMELESS: dict[str, Any] = {"buildDefinition": {"buildType": "x:y"}, "runDetails": {"builder": {"id": "somebody"}}}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,8 @@ STATEMENT: dict[str, Any] = json.loads(GOOD["provenance.json"])
         ({"provenance": {**STATEMENT, "_type": "https://other"}}, "package.provenance"),
         ({"provenance": {**STATEMENT, "subject": STATEMENT["subject"][:1]}}, "package.provenance"),
         ({"provenance": {**STATEMENT, "subject": None}}, "package.document"),
+        ({"provenance": {**STATEMENT, "predicate": {}}}, "package.document"),
+        ({"provenance": {**STATEMENT, "predicate": NAMELESS}}, "package.provenance"),
     ],
 )
 def test_papers_about_something_else_are_refused(changed: dict[str, Any], rule: str) -> None:

@@ -6,9 +6,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from signing.chain_log import ChainLog
 from toolkit.app.cli import run
 
 WORDS = "1234-four-plain-words"
@@ -103,6 +105,12 @@ class House:
         assert got == code, said.err
         return said.out + said.err
 
+    def json(self, *words: object) -> Any:
+        """Run ``medharden`` and return the JSON it printed."""
+        self._capsys.readouterr()
+        assert run([str(word) for word in words]) == 0
+        return json.loads(self._capsys.readouterr().out)
+
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
@@ -181,7 +189,7 @@ def test_from_three_safes_to_a_pump(
     package = house / "pump-2.1.0.mdpkg"
     spec = house.firmware("2.1.0", 7, b"firmware 2.1.0" * 4000)
     house("package", "create", spec, "--trust", vendor, "--key", ada, "--output", package, *at)
-    house("package", "sign", package, "--trust", vendor, "--key", ben, "--key", cyd)
+    house("package", "sign", package, "--trust", vendor, "--key", ben, "--key", cyd, *at)
     roots = ("--vendor-root", vendor / "1.root.json", "--hospital-root", hospital / "1.root.json")
     profile = house.write("ward-pump.toml", PROFILE)
     judged = ("--profile", profile, *roots)
@@ -192,9 +200,15 @@ def test_from_three_safes_to_a_pump(
     bench = (*judged, "--unit", unit)
     assert "refused [consensus.missing]" in house("package", "verify", package, *bench, *later, code=1)
 
-    # The hospital looks at it and approves it.
+    # The hospital looks at what the vendor has signed, and approves it.
+    told = house("package", "inspect", package, *judged[:4], *later[:2])
+    assert "only what the vendor has signed was looked at" in told
+    assert "Acme Medical acme-pump-x 2.1.0, released 2026-12-01" in told
+    assert "approved by the hospital" not in told
     approve = ("package", "countersign", package, "--trust", hospital, *judged[:4], *later)
-    house(*approve, "--key", keys[0], "--key", keys[1], "--key", keys[2])
+    told = house(*approve, "--key", keys[0], "--key", keys[1], "--key", keys[2])
+    assert "Acme Medical acme-pump-x 2.1.0, released 2026-12-01" in told
+    assert "release 1 of the hospital, made on 2026-12-10, fresh until 2027-01-09" in told
     assert "nothing in this package was verified" in house("package", "inspect", package)
     assert "approved by the hospital" in house("package", "inspect", package, *judged, *later[:2])
 
@@ -213,6 +227,15 @@ def test_from_three_safes_to_a_pump(
     assert "refused [override.threshold]" in house(*once, code=1)
     house(*decide, "--key", keys[1])
     assert "The old alarm is worse" in house(*once)
+    (used,) = ChainLog(house / "pump-17.log.jsonl").entries()
+    assert (used.event, used.details["reason"], used.details["unit"]) == (
+        "override.used",
+        "The old alarm is worse",
+        "17",
+    )
+    (house / "pump-17.log.jsonl").write_bytes(b"{}\n")
+    assert "refused [log.tampered]" in house(*once, code=1)
+    (house / "pump-17.log.jsonl").unlink()
     out = house("package", "extract", package, *bench, *late, "--override", decision, "--output", house / "out")
     assert "pump_main.bin" in out
     assert (house / "out" / "pump_main.bin").read_bytes() == b"firmware 2.1.0" * 4000
@@ -252,7 +275,7 @@ def test_from_three_safes_to_a_pump(
     spec = house.firmware("2.2.0", 8, b"firmware 2.2.0" * 4000)
     new = house / "pump-2.2.0.mdpkg"
     house("package", "create", spec, "--trust", vendor, "--key", ada, "--key", cyd, "--output", new, *at)
-    assert "refused [trust.key]" in house("package", "sign", new, "--trust", vendor, "--key", ben, code=1)
+    assert "refused [trust.key]" in house("package", "sign", new, "--trust", vendor, "--key", ben, *at, code=1)
     house(
         "package",
         "countersign",
@@ -295,6 +318,40 @@ def test_a_package_that_a_vendor_did_not_sign_is_wrapped_by_the_hospital(house: 
     out = ("--output", house / "out", "--original-names")
     house("package", "extract", package, *judged, "--now", "2026-12-02", "--clock", "trusted", *out)
     assert (house / "out" / "Pump_Main.BIN").read_bytes() == b"what the vendor sent" * 99
+
+
+def test_every_verb_tells_other_programs_in_json_what_it_did(house: House) -> None:
+    at = ("--now", "2026-12-01T09:00:00Z", "--json")
+    keys: dict[str, list[str]] = {}
+    for name, people in {"vendor": ("ada", "ben", "cyd"), "hospital": ("dee", "eve", "fay")}.items():
+        uris = [house.key(person, f"file:{house / person}.pem", "ed25519") for person in people]
+        keys[name] = [word for uri in uris for word in ("--key", uri)]
+        text = PLAN.format(repository=name, title=name, **dict(zip("abc", people, strict=True)))
+        plan = house.write(f"{name}.toml", text + (OVERRIDE if name == "hospital" else ""))
+        assert house.json("trust", "init", house / name, "--plan", plan, *at)["complete"] is False
+        for uri in uris:
+            assert "has signed 1.root.json" in house.json("trust", "sign", house / name, "--key", uri, *at)["lines"][0]
+        assert house.json("trust", "merge", house / name, *at)["complete"] is True
+    package = house / "pump.mdpkg"
+    spec = house.firmware("2.1.0", 7, b"firmware 2.1.0" * 4000)
+    made = house.json("package", "create", spec, "--trust", house / "vendor", "--output", package, *at)
+    assert (made["number"], made["repository"], made["signed"]) == (1, "vendor", [])
+    signed = house.json("package", "sign", package, "--trust", house / "vendor", *keys["vendor"], *at)
+    assert len(signed["signed"]) == 1 + 1 + 1 + 3  # what it is; snapshot and timestamp by one, the model by three
+    judged = ("--profile", house.write("ward-pump.toml", PROFILE), "--vendor-root", house / "vendor" / "1.root.json")
+    approve = ("package", "countersign", package, "--trust", house / "hospital", *keys["hospital"])
+    approved = house.json(*approve, *judged, *at)
+    assert (approved["number"], approved["release"]["version"]) == (1, "2.1.0")
+    judged = (*judged, "--hospital-root", house / "hospital" / "1.root.json")
+    assert house.json("package", "inspect", package, *judged, *at)["not_looked_at"] == ""
+    decision = ("--output", house / "decision.json", "--reason", "It cannot wait", *keys["hospital"])
+    assert house.json("package", "override", package, *judged, *decision, *at)["freshness"] == "unknown"
+    unit = house.write("unit.json", '{"format": "medharden-unit-1", "hardware_revision": "C", "region": "eu"}')
+    once = ("--unit", unit, "--override", house / "decision.json", "--output", house / "out")
+    out = house.json("package", "extract", package, *judged, *once, *at)
+    assert (out["override"], len(out["files"])) == ("It cannot wait", 3)
+    alone = house.write("alone.toml", PROFILE.replace('vendor = "Acme', 'approvals = ["hospital"]\nvendor = "Acme'))
+    assert "nothing to countersign" in house(*approve, "--profile", alone, *judged[2:], *at, code=2)
 
 
 def test_nothing_is_verified_without_a_root(house: House) -> None:

@@ -32,7 +32,7 @@ class CommandLineSecrets:
     def existing(self, purpose: str) -> str:
         """Return the secret that opens ``purpose``."""
         if purpose not in self._known:
-            self._known[purpose] = self._given() or self._ask(purpose)
+            self._known[purpose] = self._given() or self._ask(purpose, f"Passphrase or PIN for {purpose}")
         return self._known[purpose]
 
     def new(self, purpose: str) -> str:
@@ -40,9 +40,12 @@ class CommandLineSecrets:
         given = self._given()
         if given is not None:
             return given
-        secret = self._ask(purpose)
-        if secret != self._ask(f"{purpose} again"):
-            raise InputError("the two passphrases are not the same")
+        from signing.protection import LEAST_PASSPHRASE_CHARACTERS
+
+        least = LEAST_PASSPHRASE_CHARACTERS
+        secret = self._ask(purpose, f"New passphrase for {purpose}, {least} characters or more (it is not shown)")
+        if len(secret) >= least and secret != self._ask(purpose, "The same once more"):
+            raise InputError("the two passphrases are not the same; nothing was made")
         return secret
 
     def _given(self) -> str | None:
@@ -55,9 +58,9 @@ class CommandLineSecrets:
             raise InputError(f"{self._file}: the passphrase cannot be read from it") from error
         return line.rstrip("\r\n")
 
-    def _ask(self, purpose: str) -> str:
+    def _ask(self, purpose: str, question: str) -> str:
         if not sys.stdin.isatty():
             message = f"{purpose} needs a passphrase or PIN: use --passphrase-file, ${VARIABLE}, or a terminal"
             raise InputError(message)
-        secret: str = click.prompt(f"Passphrase or PIN for {purpose}", hide_input=True, err=True)
+        secret: str = click.prompt(question, hide_input=True, err=True)
         return secret

@@ -252,7 +252,7 @@ def _certificate(path: Path) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MOST_IMAGE_BYTES:
-            raise InputError(f"{path}: larger than 1 GiB")
+            raise InputError(f"{path}: larger than 1 GiB; images are read whole, packages of any size piece by piece")
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -38,7 +38,12 @@ keep the witness on another medium, and never restore one of the two alone."""
 LIST_EPILOG = """\b
 Examples:
   medharden keys list
-  medharden keys list /media/safe --json"""
+  medharden keys list /media/safe --json
+  medharden keys list --tokens
+  medharden keys list --tokens --module /usr/lib/opensc-pkcs11.so
+
+\b
+Public keys on tokens are read without a PIN."""
 
 SHOW_EPILOG = """\b
 Examples:
@@ -68,7 +73,7 @@ def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
 @json_option
 def new(uri: str | None, *, algorithm: str, is_listing: bool, passphrase_file: Path | None, as_json: bool) -> None:
     """Make a private key at URI; an existing one is never replaced."""
-    from signing.keyring import create_key
+    from signing.keyring import create_key, scheme_of
 
     if is_listing:
         _list_algorithms()
@@ -81,6 +86,8 @@ def new(uri: str | None, *, algorithm: str, is_listing: bool, passphrase_file: P
     else:
         click.echo(public.key_id)
     click.echo(f"medharden: {uri} is a new {public.algorithm.title} key", err=True)
+    for warning in scheme_of(uri)[0].warnings(scheme_of(uri)[1]):
+        click.echo(f"medharden: {warning}", err=True)
 
 
 def _list_algorithms() -> None:
@@ -94,12 +101,15 @@ def _list_algorithms() -> None:
 
 @COMMAND.command(name="list", short_help="List the keys in a folder.", epilog=LIST_EPILOG)
 @click.argument("folder", default=".", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--tokens", "is_tokens", is_flag=True, help="List the keys on the tokens that are plugged in, too.")
+@click.option("--module", metavar="FILE", help="Driver of the tokens (PKCS#11).  [default: the one that is installed]")
 @json_option
-def list_keys(folder: Path, *, as_json: bool) -> int:
+def list_keys(folder: Path, *, is_tokens: bool, module: str | None, as_json: bool) -> int:
     """List the key files, LMS keys and public keys in FOLDER; private keys stay closed."""
     rows: list[dict[str, Any]] = []
     code = 0
-    for found in _found(folder):
+    on_tokens = _on_tokens(module) if is_tokens or module is not None else ()
+    for found in (*_found(folder), *on_tokens):
         if isinstance(found, MedhardenError):
             click.echo(f"medharden: {found}", err=True)
             code = 2
@@ -126,6 +136,21 @@ def _found(folder: Path) -> Iterator[dict[str, Any] | MedhardenError]:
         elif path.suffix == ".pub" and path.is_file():
             private = shown.with_suffix("")
             yield _looked_at(f"file:{private}" if path.with_suffix("").is_file() else str(shown))
+
+
+def _on_tokens(module: str | None) -> Iterator[dict[str, Any] | MedhardenError]:
+    """Yield what is known of each key on a token, or what is wrong with it."""
+    from signing.keyring import schemes
+
+    for scheme in schemes().values():
+        if scheme.find is None:
+            continue
+        try:
+            uris = list(scheme.find(module))
+        except MedhardenError as error:
+            yield error
+            continue
+        yield from (_looked_at(uri) for uri in uris)
 
 
 def _looked_at(uri: str) -> dict[str, Any] | MedhardenError:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from toolkit.app.moment import clock_option, now_option
 from toolkit.app.package_offer import MOST_OVERRIDE_BYTES, Judging, judging_options, read_bytes
-from toolkit.app.secrets import CommandLineSecrets, passphrase_option
+from toolkit.app.package_words import (
+    examined_facts,
+    lines_of,
+    measured,
+    neutral,
+    print_facts,
+    print_json,
+    say,
+    verified_facts,
+)
+from toolkit.app.package_work import (
+    looked_at,
+    next_number,
+    open_signers,
+    rewritten,
+    signed,
+    vendor_part,
+    verified,
+    write_package,
+)
+from toolkit.app.secrets import passphrase_option
 from toolkit.core.errors import InputError
-
-if TYPE_CHECKING:
-    from signing.key import Signer
-    from signing.package.release import Release
-    from signing.unit import Unit
-    from signing.verified import VerifiedUpdate
-    from signing.verify import Examined
 
 EPILOG = """\b
 Examples:
@@ -35,6 +47,65 @@ Exit codes:
   0  done; for verify: it may be installed in this device now
   1  refused, with the rule in brackets and the reason
   2  something given cannot be used"""
+
+CREATE_EPILOG = """\b
+Examples:
+  medharden package create release.toml --trust vendor --output pump-2.1.0.mdpkg
+  medharden package create release.toml --trust vendor --key file:ada.pem --key file:cyd.pem --output pump-2.1.0.mdpkg
+  medharden package create release.toml --trust vendor --output pump.mdpkg --number 12 --now 2026-12-01T09:00:00Z
+
+\b
+The description names vendor, model, version, hardware revisions, regions and
+files; docs/updates.md shows one. With ecdsa, ed25519 and lms keys two runs over
+the same input are equal byte for byte before and after signing; RSA-PSS and
+ML-DSA signatures are random by nature, so there only the unsigned package is."""
+
+SIGN_EPILOG = """\b
+Examples:
+  medharden package sign pump-2.1.0.mdpkg --trust vendor --key file:ben.pem
+  medharden package sign pump-2.1.0.mdpkg --trust hospital --key "pkcs11:token=clinic;object=eve"
+
+\b
+Every file is hashed, and all metadata is held against what your trust folder
+would say, before your key is used: what was changed on the stick is not signed."""
+
+COUNTERSIGN_EPILOG = """\b
+Examples:
+  medharden package countersign pump-2.1.0.mdpkg --trust hospital --profile our-pump.toml \\
+      --vendor-root vendor.root.json --clock trusted --key file:dee.pem
+  medharden package sign pump-2.1.0.mdpkg --trust hospital --key file:eve.pem"""
+
+VERIFY_EPILOG = """\b
+Examples:
+  medharden package verify pump-2.1.0.mdpkg --profile our-pump.toml --unit pump-17.json \\
+      --vendor-root vendor.root.json --hospital-root hospital.root.json --clock trusted
+  medharden package verify wrapped.mdpkg --profile our-pump.toml --unit pump-17.json \\
+      --hospital-root hospital.root.json --clock trusted --remember
+
+\b
+Exit codes:
+  0  it may be installed in this device now
+  1  refused, with the rule in brackets and the reason
+  2  something given cannot be used"""
+
+EXTRACT_EPILOG = """\b
+Examples:
+  medharden package extract pump-2.1.0.mdpkg --profile our-pump.toml --unit pump-17.json \\
+      --vendor-root vendor.root.json --hospital-root hospital.root.json --clock trusted --output to-install"""
+
+INSPECT_EPILOG = """\b
+Examples:
+  medharden package inspect pump-2.1.0.mdpkg
+  medharden package inspect pump-2.1.0.mdpkg --profile our-pump.toml --vendor-root vendor.root.json
+  medharden package inspect pump-2.1.0.mdpkg --profile our-pump.toml --vendor-root vendor.root.json \\
+      --hospital-root hospital.root.json --json"""
+
+OVERRIDE_EPILOG = """\b
+Examples:
+  medharden package override pump-2.1.0.mdpkg --profile our-pump.toml --vendor-root vendor.root.json \\
+      --hospital-root hospital.root.json --output decision.json --reason "The alarm fault is worse" --key file:dee.pem
+  medharden package override pump-2.1.0.mdpkg --profile our-pump.toml --vendor-root vendor.root.json \\
+      --hospital-root hospital.root.json --output decision.json --key file:eve.pem"""
 
 package_argument = click.argument("package", type=click.Path(path_type=Path))
 trust_option = click.option(
@@ -55,7 +126,7 @@ def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
     """Update packages: one file with everything an update needs to be believed."""
 
 
-@COMMAND.command(name="create", short_help="Make a package from a description of a release.")
+@COMMAND.command(name="create", short_help="Make a package from a description of a release.", epilog=CREATE_EPILOG)
 @click.argument("release", type=click.Path(path_type=Path))
 @trust_option
 @keys_option
@@ -63,6 +134,7 @@ def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Package to write (.mdpkg).")
 @click.option("--number", type=click.IntRange(1), help="Number of this release.  [default: one more than the last]")
 @now_option
+@json_option
 def create(  # one parameter an option
     release: Path,
     trust: Path,
@@ -71,6 +143,8 @@ def create(  # one parameter an option
     output: Path,
     number: int | None,
     now: datetime,
+    *,
+    as_json: bool,
 ) -> None:
     """Make a package from the description RELEASE (TOML); with keys, sign it too.
 
@@ -82,30 +156,48 @@ def create(  # one parameter an option
 
     folder = TrustFolder(trust)
     spec = read_spec(release)
-    used = _number(folder, spec.model, number)
-    _write(output, lambda file: create_package(file, spec, release.parent, folder, now, used))
+    used = next_number(folder, spec.model, number)
+    write_package(output, lambda file: create_package(file, spec, release.parent, folder, now, used))
     folder.note_issued(spec.model, used)
-    _say(f"{output}: {spec.model} {spec.version}, release {used} of the {folder.plan().repository}")
-    if keys:
-        _sign(output, output, folder, keys, passphrase_file)
+    repository = folder.plan().repository.value
+    say(f"{output}: {spec.model} {spec.version}, release {used} of the {repository}")
+    told = signed(output, output, folder, keys, passphrase_file, now) if keys else []
+    if as_json:
+        made = {"model": spec.model, "version": spec.version, "repository": repository, "number": used}
+        print_json({"package": str(output), **made, "signed": told})
 
 
-@COMMAND.command(name="sign", short_help="Add your signature to a package.")
+@COMMAND.command(name="sign", short_help="Add your signature to a package.", epilog=SIGN_EPILOG)
 @package_argument
 @trust_option
 @keys_option
 @passphrase_option
 @click.option("--output", type=click.Path(path_type=Path), help="Package to write.  [default: the same]")
-def sign(package: Path, trust: Path, keys: tuple[str, ...], passphrase_file: Path | None, output: Path | None) -> None:
+@clock_option
+@json_option
+def sign(
+    package: Path,
+    trust: Path,
+    keys: tuple[str, ...],
+    passphrase_file: Path | None,
+    output: Path | None,
+    now: datetime,
+    *,
+    as_json: bool,
+) -> None:
     """Add signatures to all that your keys may sign in PACKAGE, after hashing every file in it."""
     from signing.trust.folder import TrustFolder
 
     if not keys:
         raise InputError("nothing is signed without a key: give --key")
-    _sign(package, output or package, TrustFolder(trust), keys, passphrase_file)
+    told = signed(package, output or package, TrustFolder(trust), keys, passphrase_file, now)
+    if as_json:
+        print_json({"package": str(output or package), "signed": told})
 
 
-@COMMAND.command(name="countersign", short_help="Approve a vendor's package for your hospital.")
+@COMMAND.command(
+    name="countersign", short_help="Approve a vendor's package for your hospital.", epilog=COUNTERSIGN_EPILOG
+)
 @package_argument
 @trust_option
 @judging_options
@@ -113,6 +205,7 @@ def sign(package: Path, trust: Path, keys: tuple[str, ...], passphrase_file: Pat
 @passphrase_option
 @click.option("--output", type=click.Path(path_type=Path), help="Package to write.  [default: the same]")
 @click.option("--number", type=click.IntRange(1), help="Number of this approval.  [default: one more than the last]")
+@json_option
 def countersign(
     judging: Judging,
     package: Path,
@@ -121,6 +214,8 @@ def countersign(
     passphrase_file: Path | None,
     output: Path | None,
     number: int | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Verify the vendor's part of PACKAGE, then put the approval of your hospital over the very same files.
 
@@ -131,16 +226,23 @@ def countersign(
 
     folder = TrustFolder(trust)
     target = output or package
-    vendor_part = _vendor_part(judging, package)
-    used = _number(folder, vendor_part.release.model, number)
-    _rewrite(package, target, lambda file, archive: add_approval(file, archive, folder, judging.now, used))
-    folder.note_issued(vendor_part.release.model, used)
-    _say(f"{target}: the vendor's part is authentic and {vendor_part.judgement.freshness}; approval {used} added")
-    if keys:
-        _sign(target, target, folder, keys, passphrase_file)
+    found = vendor_part(judging, package)
+    facts, seen = examined_facts(found), found.release_sha256
+    for line in lines_of(facts):
+        say(line)
+    used = next_number(folder, found.release.model, number)
+    add = partial(add_approval, folder=folder, moment=judging.now, number=used, examined=seen)
+    rewritten(package, target, add)
+    folder.note_issued(found.release.model, used)
+    say(f"{target}: the vendor's part is authentic and {found.judgement.freshness}; approval {used} added")
+    told = signed(target, target, folder, keys, passphrase_file, judging.now, seen) if keys else []
+    if as_json:
+        print_json({"package": str(target), **facts, "number": used, "signed": told})
 
 
-@COMMAND.command(name="verify", short_help="Decide whether a package may be installed in a device.")
+@COMMAND.command(
+    name="verify", short_help="Decide whether a package may be installed in a device.", epilog=VERIFY_EPILOG
+)
 @package_argument
 @judging_options
 @unit_option
@@ -167,33 +269,46 @@ def verify(  # one parameter an option
     if (remember or installed) and unit is None:
         raise InputError("there is no record to write into: give --unit")
     with ExitStack() as stack:
-        update = _verified(stack, judging, package, unit, override)
-        _print(_facts(update), as_json=as_json)
+        update = verified(stack, judging, package, unit, override)
+        print_facts(verified_facts(update), as_json=as_json)
         if unit is not None and (remember or installed):
             after = after_install(update.unit_after, update.release) if installed else update.unit_after
             write_unit(unit, after)
 
 
-@COMMAND.command(name="extract", short_help="Unpack a package that verifies.")
+@COMMAND.command(name="extract", short_help="Unpack a package that verifies.", epilog=EXTRACT_EPILOG)
 @package_argument
 @judging_options
 @unit_option
 @override_option
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="New folder to unpack into.")
 @click.option("--original-names", is_flag=True, help="Give vendor files the names they had before they were packed.")
-def extract(
-    judging: Judging, package: Path, unit: Path | None, override: Path | None, output: Path, *, original_names: bool
+@json_option
+def extract(  # one parameter an option
+    judging: Judging,
+    package: Path,
+    unit: Path | None,
+    override: Path | None,
+    output: Path,
+    *,
+    original_names: bool,
+    as_json: bool,
 ) -> None:
     """Verify PACKAGE as `verify` does, then unpack it into a new folder; each file is hashed again on its way."""
     from signing.package.extract import extract as unpack
 
     with ExitStack() as stack:
-        update = _verified(stack, judging, package, unit, override)
+        update = verified(stack, judging, package, unit, override)
+        paths: list[str] = []
         for path in unpack(update, output, original_names=original_names):
-            click.echo(str(path))
+            paths.append(str(path))
+            if not as_json:
+                click.echo(str(path))
+        if as_json:
+            print_json({**verified_facts(update), "files": paths})
 
 
-@COMMAND.command(name="inspect", short_help="Say what a package holds, and what of it is true.")
+@COMMAND.command(name="inspect", short_help="Say what a package holds, and what of it is true.", epilog=INSPECT_EPILOG)
 @package_argument
 @click.option("--profile", metavar="ID", help="Device profile; with the roots, what the package says is verified.")
 @click.option("--vendor-root", type=click.Path(path_type=Path), help="Root file of the vendor.")
@@ -212,29 +327,32 @@ def inspect(
     """Say what PACKAGE holds.
 
     Without profile and roots only what was measured here is printed: names, sizes and digests of files. What the
-    package says about itself is printed only after it was verified.
+    package says about itself is printed only after it was verified. With the root of the vendor alone it is shown
+    before your hospital has approved it.
     """
     from signing.package.archive import Archive
     from signing.package.parts import open_package
-    from signing.verify import examine
 
     with open_package(package) as stream:
         archive = Archive(stream)
-        measured = list(_measured(archive))
+        members = list(measured(archive))
         if profile is None:
-            _say("medharden: nothing in this package was verified; only what was measured is shown")
-            neutral = [{**member, "name": _neutral(member["name"])} for member in measured]
-            _print({"verified": False, "members": neutral}, as_json=as_json)
+            say("medharden: nothing in this package was verified; only what was measured is shown")
+            unnamed = [{**member, "name": neutral(member["name"])} for member in members]
+            print_facts({"verified": False, "members": unnamed}, as_json=as_json)
             return
-        judging = Judging(
-            profile=profile, vendor_root=vendor_root, hospital_root=hospital_root, clock="untrusted", now=now
-        )
-        rules = judging.rules()
-        found = examine(archive, judging.trust(rules), rules, judging.moment(None))
-        _print({"verified": True, **_examined(found), "members": measured}, as_json=as_json)
+    judging = Judging(profile=profile, vendor_root=vendor_root, hospital_root=hospital_root, clock="untrusted", now=now)
+    found, left_out = looked_at(judging, package)
+    if left_out:
+        say(f"medharden: only what the vendor has signed was looked at; the approval of the {left_out} was not")
+        members = [member for member in members if not member["name"].startswith(f"{left_out}/")]
+    facts = {"verified": True, "not_looked_at": left_out, **examined_facts(found), "members": members}
+    print_facts(facts, as_json=as_json)
 
 
-@COMMAND.command(name="override", short_help="Decide, two people, to accept an age that is not fresh.")
+@COMMAND.command(
+    name="override", short_help="Decide, two people, to accept an age that is not fresh.", epilog=OVERRIDE_EPILOG
+)
 @package_argument
 @judging_options
 @keys_option
@@ -242,7 +360,8 @@ def inspect(
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Decision to write, or to sign too.")
 @click.option("--reason", help="Why it is better to install it than to wait; stands in the log.")
 @click.option("--days", type=click.IntRange(1, 30), default=2, show_default=True, help="Days the decision counts.")
-def override_(
+@json_option
+def override_(  # one parameter an option
     judging: Judging,
     package: Path,
     keys: tuple[str, ...],
@@ -250,6 +369,8 @@ def override_(
     output: Path,
     reason: str | None,
     days: int,
+    *,
+    as_json: bool,
 ) -> None:
     """Write a decision to install PACKAGE although its age cannot be vouched for, or add a signature to it.
 
@@ -275,182 +396,9 @@ def override_(
         until = found.judgement.floor + timedelta(days=days)
         data = new_override(found.release_sha256, found.judgement.freshness, reason, until)
     with ExitStack() as stack:
-        for signer in _signers(stack, keys, passphrase_file):
+        for signer in open_signers(stack, keys, passphrase_file):
             data = add_signature(data, TufSigner(signer))
     write_whole(output, data)
-    _say(f"{output}: {found.judgement.freshness}: {found.judgement.reason}")
-
-
-def _number(folder: Any, model: str, number: int | None) -> int:
-    last: int = folder.issued().get(model, 0)
-    if number is None:
-        return last + 1
-    if number < last:
-        raise InputError(f"release {last} of {model} was made already; a lower number would be refused by every device")
-    return number
-
-
-def _write(output: Path, fill: Callable[[BinaryIO], object]) -> None:
-    from typing import cast
-
-    from signing.package.parts import PartsWriter
-
-    writer = PartsWriter(output)
-    try:
-        fill(cast("BinaryIO", writer))
-        writer.commit()
-    finally:
-        writer.close()
-
-
-def _rewrite(package: Path, output: Path, fill: Callable[[BinaryIO, Any], object]) -> None:
-    """Write ``output`` from what ``package`` holds; they may be the same file."""
-    from typing import cast
-
-    from signing.package.archive import Archive
-    from signing.package.parts import PartsWriter, open_package
-
-    writer = PartsWriter(output)
-    try:
-        with open_package(package) as stream:
-            fill(cast("BinaryIO", writer), Archive(stream))
-        writer.commit()
-    finally:
-        writer.close()
-
-
-def _sign(package: Path, output: Path, folder: Any, keys: tuple[str, ...], passphrase_file: Path | None) -> None:
-    from signing.package.create import sign_archive
-
-    told: list[str] = []
-    with ExitStack() as stack:
-        signers = list(_signers(stack, keys, passphrase_file))
-        _rewrite(package, output, lambda file, archive: told.extend(sign_archive(file, archive, folder, signers)))
-    for line in told:
-        _say(line)
-
-
-def _signers(stack: ExitStack, keys: tuple[str, ...], passphrase_file: Path | None) -> Iterator[Signer]:
-    from signing.keyring import open_signer
-
-    secrets = CommandLineSecrets(passphrase_file)
-    for key in keys:
-        yield stack.enter_context(open_signer(key, secrets))
-
-
-def _vendor_part(judging: Judging, package: Path) -> Examined:
-    """Examine the package as the vendor made it, without a section of the hospital that may be there already."""
-    from dataclasses import replace
-
-    from device_profiles.vocabulary import Approver
-    from signing.freshness import Freshness
-    from signing.package.archive import Archive
-    from signing.package.parts import open_package
-    from signing.refusal import Refusal
-    from signing.verify import examine
-
-    rules = replace(judging.rules(), approvals=(Approver.VENDOR,))
-    with open_package(package) as stream:
-        archive = Archive(stream)
-        archive.leave_out("hospital/")
-        found = examine(archive, judging.trust(rules), rules, judging.moment(None))
-    if found.judgement.freshness is Freshness.STALE:
-        raise Refusal("freshness.stale", f"the vendor's part is not fresh: {found.judgement.reason}")
-    return found
-
-
-def _verified(
-    stack: ExitStack, judging: Judging, package: Path, unit: Path | None, override: Path | None
-) -> VerifiedUpdate:
-    from signing.package.parts import open_package
-    from signing.unit import Unit, read_unit
-    from signing.verify import verify as verify_package
-
-    rules = judging.rules()
-    trust = judging.trust(rules)
-    record: Unit = read_unit(unit) if unit is not None else Unit()
-    decision = read_bytes(override, MOST_OVERRIDE_BYTES) if override is not None else None
-    stream = stack.enter_context(open_package(package))
-    return verify_package(stream, trust, rules, record, judging.moment(record), decision)
-
-
-def _measured(archive: Any) -> Iterator[dict[str, Any]]:
-    import hashlib
-
-    for member in archive.members.values():
-        digest = hashlib.sha256()
-        for chunk in archive.chunks(member):
-            digest.update(chunk)
-        yield {"name": member.name, "size": member.size, "sha256": digest.hexdigest()}
-
-
-def _neutral(name: str) -> str:
-    """Return the name of a member without the model and version that its path claims."""
-    folder, slash, rest = name.partition("/")
-    last = rest.rpartition("/")[2]
-    known = last.endswith(".root.json") or last in ("timestamp.json", "snapshot.json", "targets.json")
-    if not slash:
-        return folder
-    return f"{folder}/.../{last}" if folder == "files" else f"{folder}/{last if known else '....json'}"
-
-
-def _release_facts(release: Release) -> dict[str, Any]:
-    import msgspec
-
-    facts: dict[str, Any] = msgspec.to_builtins(release)
-    return facts
-
-
-def _examined(found: Examined) -> dict[str, Any]:
-    return {
-        "release": _release_facts(found.release),
-        "release_sha256": found.release_sha256,
-        "approvals": {a.repository: dict(a.signers) for a in found.approvals},
-        "freshness": found.judgement.freshness.value,
-        "reason": found.judgement.reason,
-    }
-
-
-def _facts(update: VerifiedUpdate) -> dict[str, Any]:
-    decision = update.override
-    return {
-        "verified": True,
-        "release": _release_facts(update.release),
-        "release_sha256": update.release_sha256,
-        "approvals": {a.repository: dict(a.signers) for a in update.approvals},
-        "freshness": update.judgement.freshness.value,
-        "reason": update.judgement.reason,
-        "override": decision.override.reason if decision is not None else None,
-    }
-
-
-def _print(facts: dict[str, Any], *, as_json: bool) -> None:
+    say(f"{output}: {found.judgement.freshness}: {found.judgement.reason}")
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
-        return
-    for line in _lines(facts):
-        click.echo(line)
-
-
-def _lines(facts: dict[str, Any]) -> Iterator[str]:
-    release = facts.get("release")
-    if release is not None:
-        yield f"{release['vendor']} {release['model']} {release['version']}, released {release['released']}"
-        yield f"  for hardware {', '.join(release['hardware_revisions'])}; region {', '.join(release['regions'])}"
-        for file in release["files"]:
-            place = f" -> {file['component']} {file['version']}" if file.get("component") else ""
-            yield f"  {file['purpose']:14} {file['name']}, {file['size']} bytes{place}"
-        for repository, signers in facts["approvals"].items():
-            yield f"  approved by the {repository}: {', '.join(name or key[:16] for key, name in signers.items())}"
-        yield f"  {facts['freshness']}: {facts['reason']}"
-        if facts.get("override"):
-            yield f"  two or more people decided to install it all the same: {facts['override']}"
-        yield f"  SHA-256 of the statement: {facts['release_sha256']}"
-    for member in facts.get("members", []):
-        yield f"{member['sha256']}  {member['size']:>12}  {member['name']}"
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+        print_json({"decision": str(output), **examined_facts(found)})
