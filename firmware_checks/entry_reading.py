@@ -63,6 +63,15 @@ class EntryReading:
         self.budget.spend_unpacked(reserved)
         return Grant(most, reserved)
 
+    def has_room(self, *, entries: int, attempts: int, unpacked_bytes: int) -> bool:
+        """Tell whether so much may be listed, tried and unpacked that no limit would have shown in between."""
+        budget, limits = self.budget, self.budget.limits
+        return (
+            budget.entries + entries <= limits.entries
+            and budget.attempts + attempts < limits.attempts
+            and budget.left_bytes - unpacked_bytes >= limits.entry_bytes
+        )
+
     def settle(self, grant: Grant, size: int) -> None:
         """Note that ``size`` bytes came out under ``grant``."""
         self.budget.spend_unpacked(size - grant.reserved_bytes)

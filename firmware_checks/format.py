@@ -14,7 +14,7 @@ from toolkit.core.limits import Limits
 from toolkit.core.window import Window
 from toolkit.report.model import Fact, Integrity, RegionKind
 
-__all__ = ["Entry", "EntryKind", "ImageFormat", "Magic", "Memory", "Opened", "Part"]
+__all__ = ["Archive", "Entry", "EntryKind", "ImageFormat", "Magic", "Memory", "Opened", "Part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,17 @@ class Entry:
     """Where the packed bytes start in the container."""
     address: int | None = None
     """Address of the first unpacked byte in the device, where the container says so."""
+    archive: Archive | None = None
+    """The archive that makes up all of the content, where that is too long to be held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """An archive whose bytes are not held; its entries are best read in their order."""
+
+    format: ImageFormat
+    opened: Opened
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +150,8 @@ class Opened:
     parts: tuple[Part, ...] = ()
     memories: tuple[Memory, ...] = ()
     entries: Iterable[Entry] = ()
+    in_order: bool = False
+    """Entries are unpacked from one stream: read one after the other, each byte is unpacked just once."""
     program: Program | None = None
     problems: tuple[str, ...] = ()
     """What is wrong with it and was read around."""

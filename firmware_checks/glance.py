@@ -32,6 +32,8 @@ class Inside:
     first: Found | None = None
     """The format it starts with, when that was opened already."""
     held_bytes: int = 0
+    sha256: str = ""
+    """Digest of the content, when its bytes are not held."""
 
 
 @dataclass(slots=True)

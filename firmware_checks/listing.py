@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from firmware_checks.entry_reading import EntryReading
 from firmware_checks.format import Entry, EntryKind, ImageFormat
 from firmware_checks.glance import Glance, Inside
+from firmware_checks.outline import Member, Members
 from firmware_checks.patterns import PatternSet
-from firmware_checks.read_ahead import Look, Read, ReadAhead
+from firmware_checks.read_ahead import Look, Read, ReadAhead, sha256_of
 from firmware_checks.recognise import Found, Recogniser
 from firmware_checks.span import Span
 from firmware_checks.unread import UnreadList
@@ -55,10 +54,6 @@ class Row(NamedTuple):
         return "container" if self.entry is None else self.entry.kind.value
 
 
-def _never(_path: str) -> bool:
-    return False
-
-
 def _always(_path: str) -> bool:
     return True
 
@@ -73,14 +68,16 @@ class Listing:
     formats: Mapping[str, ImageFormat]
     budget: Budget
     jobs: int = 2
-    """Threads that read; with one, all is done in the thread that asks for rows."""
+    """Processes or threads that read; with one, all is done in the thread that asks for rows."""
     with_digests: bool = False
-    is_wanted: Callable[[str], bool] = _never
-    """Whether the content of this path is asked for."""
+    is_wanted: Callable[[str], bool] | None = None
+    """Whether the content of this path is asked for; None: none is."""
     is_entered: Callable[[str], bool] = _always
     """Whether to look for entries inside the content of this path."""
     on_bytes: Callable[[int], None] = lambda _size: None
     """Hears how many bytes of the image itself were dealt with."""
+    release_pages: Callable[[], None] = lambda: None
+    """Lets the system take back pages of the image that were read."""
     unread: UnreadList = field(init=False)
     _recogniser: Recogniser = field(init=False)
     _reading: EntryReading = field(init=False)
@@ -98,13 +95,8 @@ class Listing:
     def rows(self, span: Span) -> Generator[Row, None, None]:
         """Yield the rows of the image ``span``; what is inside a file follows the file."""
         self._image = span.path
-        pool = ThreadPoolExecutor(self.jobs) if self.jobs > 1 else None
-        try:
-            ahead = ReadAhead(pool, self._reading, self.with_digests)
-            yield from self._content(ahead, Inside(span), (), 0)
-        finally:
-            if pool is not None:
-                pool.shutdown(cancel_futures=True)
+        ahead = ReadAhead(self.jobs, self._reading, self.with_digests, self.release_pages)
+        yield from self._content(ahead, Inside(span), (), 0)
 
     def _content(self, ahead: ReadAhead, content: Inside, inside: tuple[str, ...], depth: int) -> Iterator[Row]:
         for found in self._containers(content.span, depth, content.first):
@@ -125,28 +117,16 @@ class Listing:
             entry=None,
             size=len(view),
             content=view,
-            sha256=hashlib.sha256(view).hexdigest() if self.with_digests else "",
+            sha256=sha256_of(view) if self.with_digests else "",
         )
 
     def _entries(self, ahead: ReadAhead, found: Found, inside: tuple[str, ...], depth: int) -> Iterator[Row]:
-        path = found.path
-
-        def is_needed(entry: Entry) -> bool:
-            if self.with_digests:
-                return True
-            at = f"{path}!{entry.name}"
-            return self.is_entered(at) or self.is_wanted(at)
-
-        def look_inside(entry: Entry, content: bytes) -> Inside | None:
-            at = f"{path}!{entry.name}"
-            return self._glance.at(Span(at, Window.of(content))) if self.is_entered(at) else None
-
-        look = Look(look_inside, lambda entry: self.is_wanted(f"{path}!{entry.name}"))
         told: dict[str, tuple[int, str]] = {}
+        is_needed, look = self._asked(found.path, depth)
         for entry, read in ahead.read(found, self._reading.entries(found), is_needed, look):
             size, sha256 = _told(entry, read, told)
             within = None if read is None else read.inside
-            same_as = "" if within is None else self._same_as(within.span, sha256)
+            same_as = "" if within is None else self._same_as(f"{found.path}!{entry.name}", within, sha256)
             yield Row(
                 image=self._image,
                 inside=inside,
@@ -159,22 +139,118 @@ class Listing:
             )
             if depth == 0:
                 self.on_bytes(entry.packed_bytes)
-            if within is not None:
+            if isinstance(within, Inside):
                 self._glance.taken(within)
-                if not same_as:
-                    yield from self._content(ahead, within, (*inside, entry.name), depth + 1)
+            if within is not None and not same_as:
+                yield from self._inside_of(ahead, found, entry, within, (*inside, entry.name), depth + 1)
 
-    def _same_as(self, within: Span, sha256: str) -> str:
-        digest = sha256 or hashlib.sha256(within.window.view).hexdigest()
-        first = self._entered.setdefault(digest, within.path)
-        return "" if first == within.path else first
+    def _asked(self, path: str, depth: int) -> tuple[Callable[[Entry], bool], Look]:
+        """Return which entries of the container ``path`` must be read, and what is asked of their contents."""
+        is_wanted = self.is_wanted
+
+        def is_needed(entry: Entry) -> bool:
+            at = f"{path}!{entry.name}"
+            return self.with_digests or self.is_entered(at) or (is_wanted is not None and is_wanted(at))
+
+        def look_inside(entry: Entry, content: bytes) -> Inside | None:
+            at = f"{path}!{entry.name}"
+            if not self.is_entered(at):
+                return None
+            if entry.archive is None or content:
+                return self._glance.at(Span(at, Window.of(content)))
+            span = Span(at, Window.of(content))
+            return Inside(span, Found(entry.archive.format, entry.archive.opened, span), sha256=entry.archive.sha256)
+
+        wanted = None if is_wanted is None else lambda entry: is_wanted(f"{path}!{entry.name}")
+        return is_needed, Look(look_inside, lambda inside, sha256: self._members(inside, sha256, depth + 1), wanted)
+
+    def _inside_of(
+        self,
+        ahead: ReadAhead,
+        found: Found,
+        entry: Entry,
+        within: Inside | Members,
+        inside: tuple[str, ...],
+        depth: int,
+    ) -> Iterator[Row]:
+        """Yield the rows of what is inside the content of ``entry``."""
+        if isinstance(within, Inside):
+            yield from self._content(ahead, within, inside, depth)
+            return
+        unpacked_bytes = within.unpacked_bytes
+        if self._reading.has_room(entries=len(within.rows), attempts=within.attempts, unpacked_bytes=unpacked_bytes):
+            self.budget.entries += len(within.rows)
+            self.budget.attempts += within.attempts
+            self.budget.spend_unpacked(unpacked_bytes)
+            for member in within.rows:
+                yield Row(
+                    image=self._image,
+                    inside=inside,
+                    name=member.name,
+                    entry=member.entry,
+                    size=member.size,
+                    sha256=member.sha256,
+                )
+            return
+        content = entry.read(self.budget.limits.entry_bytes)  # a limit is near: what it ends must be seen from here
+        span = Span(f"{found.path}!{entry.name}", Window.of(content))
+        yield from self._content(ahead, Inside(span), inside, depth)
+
+    def _members(self, within: Inside, sha256: str, depth: int) -> Members | None:
+        """Return what is inside a content, in a copy of this process, whose books are not those that count.
+
+        None when there is more than entries that hold nothing further, or anything to note: that is for the books.
+        """
+        self._glance.taken(within)
+        attempts = self.budget.attempts
+        noted = self._noted()
+        rows: list[Member] = []
+        for found in self._containers(within.span, depth, within.first):
+            if found.label or not isinstance(found.opened.entries, tuple):
+                return None
+            told: dict[str, tuple[int, str]] = {}
+            for entry in self._reading.entries(found):
+                member = self._member(found, entry, depth, told)
+                if member is None:
+                    return None
+                rows.append(member)
+        room = self._reading.has_room(entries=0, attempts=0, unpacked_bytes=0)
+        if noted != self._noted() or not room:
+            return None
+        return Members(sha256 or sha256_of(within.span.window.view), self.budget.attempts - attempts, rows)
+
+    def _member(self, found: Found, entry: Entry, depth: int, told: dict[str, tuple[int, str]]) -> Member | None:
+        """Return what there is to tell of one entry inside a content; raise what its reader raises."""
+        is_needed, look = self._asked(found.path, depth)
+        read = None
+        if entry.kind is EntryKind.FILE and is_needed(entry):
+            grant = self._reading.grant(found, entry)
+            if grant is None:
+                return None
+            content = entry.read(grant.most_bytes)
+            self._reading.settle(grant, len(content))
+            if content and look.inside(entry, content) is not None:
+                return None
+            read = Read(len(content), sha256_of(content) if self.with_digests else "", None, None)
+        return Member.of(entry, *_told(entry, read, told))
+
+    def _same_as(self, path: str, within: Inside | Members, sha256: str) -> str:
+        digest = sha256 or within.sha256
+        if isinstance(within, Inside):
+            digest = digest or sha256_of(within.span.window.view)
+        first = self._entered.setdefault(digest, path)
+        return "" if first == path else first
+
+    def _noted(self) -> tuple[int, int, tuple[str, ...]]:
+        return len(self.unread.named), self.unread.more, self.budget.hits.sentences()
 
     def _containers(self, span: Span, depth: int, opened: Found | None = None) -> Iterator[Found]:
         """Yield the formats in ``span`` that have entries, as far as they are not inside such entries.
 
         It may be ``opened`` already.
         """
-        if self._is_too_deep(span, depth):
+        size = span.size if opened is None else max(span.size, opened.opened.size)  # an archive may not be held
+        if self._is_too_deep(span.path, size, depth):
             return
         first = opened or self._recogniser.at_start(span)
         if first is not None:
@@ -184,17 +260,17 @@ class Listing:
 
     def _embedded(self, span: Span, depth: int) -> Iterator[Found]:
         """Yield the formats with entries that start at any place of ``span``."""
-        if self._is_too_deep(span, depth):
+        if self._is_too_deep(span.path, span.size, depth):
             return
         for found, _ in self._recogniser.carve(span, self._glance.hits(span)):
             yield from self._within(found, depth)
 
-    def _is_too_deep(self, span: Span, depth: int) -> bool:
+    def _is_too_deep(self, path: str, size: int, depth: int) -> bool:
         if depth <= self.budget.limits.depth:
             return False
         reason = f"nested deeper than {self.budget.limits.depth} levels"
-        self.budget.exceeded("depth", reason, span.path)
-        self.unread.add(span.path, reason, span.size)
+        self.budget.exceeded("depth", reason, path)
+        self.unread.add(path, reason, size)
         return True
 
     def _within(self, found: Found, depth: int) -> Iterator[Found]:

@@ -12,6 +12,7 @@ from firmware_checks.fact_reader import Content
 from firmware_checks.format import Entry
 from firmware_checks.inventory import FileEntry
 from firmware_checks.observer import Observation, Observer, Seen
+from firmware_checks.readers.elf_file import RELOCATABLE
 from firmware_checks.region import Region
 from firmware_checks.span import Span
 from toolkit.core.errors import MedhardenError
@@ -38,11 +39,11 @@ class ObservationCollector:
 
     def collect(self, content: Content, regions: Sequence[Region]) -> None:
         """Look at ``content``, which was found to consist of ``regions``."""
-        if any(region.kind is RegionKind.CONTAINER for region in regions):
+        if _is_whole(content, regions):
+            self._observe(content)
+        else:
             for region in regions:
                 self._descend(region)
-        else:
-            self._observe(content)
 
     def note(self, container: str, entry: Entry) -> None:
         """Note an entry of ``container``, whether it has content or not."""
@@ -85,6 +86,14 @@ class ObservationCollector:
         place = content.span.evidence(what.offset)
         shown = Evidence(path=place.path, offset=place.offset, address=place.address, excerpt=_printable(what.excerpt))
         self.seen[type(what)].append(Seen(what, shown))
+
+
+def _is_whole(content: Content, regions: Sequence[Region]) -> bool:
+    """Tell whether the content is one thing: no container, or a program of an operating system with its tables."""
+    if not any(region.kind is RegionKind.CONTAINER for region in regions):
+        return True
+    elf = content.elf
+    return len(regions) == 1 and elf is not None and (elf.is_hosted or elf.header.type == RELOCATABLE)
 
 
 def _printable(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from firmware_checks.claims import Carved, Claim, ProgramAt, claims
 from firmware_checks.coverage import kinds_of
 from firmware_checks.entry_reading import EntryReading
-from firmware_checks.format import Entry, EntryKind, ImageFormat, Memory, Part
+from firmware_checks.format import Archive, Entry, EntryKind, ImageFormat, Memory, Part
 from firmware_checks.patterns import AnchorEngine, Engine, Hit, Pattern, PatternSet
 from firmware_checks.recognise import Found, Recogniser
 from firmware_checks.region import Place, Region
@@ -227,27 +227,56 @@ class Opener:
         grant = self._reading.grant(found, entry)
         if grant is None:
             return []
+        path = f"{found.path}!{entry.name}"
+        size = entry.unpacked_bytes or 0
+        if entry.archive is not None and size <= grant.most_bytes:
+            self._reading.settle(grant, size)
+            return self._archive(path, entry.archive, size, depth + 1)
         try:
             data = entry.read(grant.most_bytes)
         except Exception as error:  # noqa: BLE001  # as above
             self._reading.failed(found, entry, grant, error)
             return []
         self._reading.settle(grant, len(data))
-        return self._content(Span(f"{found.path}!{entry.name}", Window.of(data), address=entry.address), depth + 1)
+        return self._content(Span(path, Window.of(data), address=entry.address), depth + 1)
 
     def _content(self, span: Span, depth: int) -> list[Region]:
         """Explore unpacked bytes, unless the same were explored before, and let them go."""
         if span.size == 0:
             return []
-        key = hashlib.sha256(span.window.view).digest(), span.address
+
+        def explore() -> list[Region]:
+            self.on_content(span)
+            regions = self.explore(span, depth=depth)
+            self.on_regions(span, regions)
+            return regions
+
+        return self._once((hashlib.sha256(span.window.view).digest(), span.address), span, depth, explore)
+
+    def _archive(self, path: str, archive: Archive, size: int, depth: int) -> list[Region]:
+        """Explore what is in an archive whose own bytes are not held; they are nothing but its framing."""
+        place = Place(path=path, size=size, provenance=Linear(), extent=(0, size), address=None, holes=())
+
+        def explore() -> list[Region]:
+            if depth > self.budget.limits.depth:
+                return [self._closed(place)]
+            region = self._look_inside(Found(archive.format, archive.opened, Span(path, Window.of(b""))), depth)
+            region.span = place
+            self._rows += 1
+            return [region]
+
+        return self._once((bytes.fromhex(archive.sha256), None), place, depth, explore)
+
+    def _once(
+        self, key: tuple[bytes, int | None], span: Span | Place, depth: int, explore: Callable[[], list[Region]]
+    ) -> list[Region]:
+        """Return what ``explore`` finds in the content, unless the same was explored before; the bytes are let go."""
         known = self._explored.get(key)
         if known is not None and known.depth <= depth:
             return [self._copy(span, known)]
-        self.on_content(span)
         unread_before = self.unread.total_bytes
         in_sum = self._rows >= self.budget.limits.regions
-        regions = self.explore(span, depth=depth)
-        self.on_regions(span, regions)
+        regions = explore()
         self._rows += sum(region.release() for region in regions)
         if in_sum:
             self.budget.exceeded("regions", f"more than {self.budget.limits.regions} rows, the rest in sums", span.path)
@@ -255,7 +284,7 @@ class Opener:
         self._explored[key] = _Explored(span.path, depth, regions, self.unread.total_bytes - unread_before)
         return regions
 
-    def _copy(self, span: Span, known: _Explored) -> Region:
+    def _copy(self, span: Span | Place, known: _Explored) -> Region:
         """Return the region of content that was explored under another name; it counts as that did."""
         if known.unread_bytes:
             reason = f"has the same content as {known.path}, of which not all was read"
@@ -265,7 +294,7 @@ class Opener:
         region.facts = {"same_as": known.path}
         return region
 
-    def _closed(self, span: Span) -> Region:
+    def _closed(self, span: Span | Place) -> Region:
         reason = f"nested deeper than {self.budget.limits.depth} levels"
         self.budget.exceeded("depth", reason, span.path)
         self.unread.add(span.path, reason, span.size)
@@ -290,11 +319,11 @@ class _Explored:
         return self._kinds
 
 
-def _summed(span: Span, regions: Sequence[Region], kinds: Mapping[RegionKind, int]) -> Region:
+def _summed(span: Span | Place, regions: Sequence[Region], kinds: Mapping[RegionKind, int]) -> Region:
     """Return one region that stands for all of ``regions``, which make up ``span``; its bytes are not held."""
     chief = max(regions, key=lambda region: region.span.size)
     return Region(
-        span=Place.of(span),
+        span=span if isinstance(span, Place) else Place.of(span),
         format=chief.format,
         kind=chief.kind,
         title=chief.title,
@@ -303,7 +332,7 @@ def _summed(span: Span, regions: Sequence[Region], kinds: Mapping[RegionKind, in
     )
 
 
-def _in_sum(span: Span, regions: Sequence[Region]) -> Region:
+def _in_sum(span: Span | Place, regions: Sequence[Region]) -> Region:
     """Return one region for all of ``regions``; below it stay those of which a check may have something to say."""
     whole = _summed(span, regions, kinds_of(regions))
     telling = [region for root in regions for region in root.walk() if region.is_telling]

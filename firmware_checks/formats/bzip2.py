@@ -30,7 +30,7 @@ def _open(span: Span, limits: Limits) -> Opened:
     verdicts: list[Integrity] = []
     position = 0
     while window.starts_with(MAGIC, position) and content.streams < limits.entries:
-        result = content.unpack(window.view[position:], bz2.BZ2Decompressor())
+        result = content.unpack(window.view[position:], bz2.BZ2Decompressor)
         position += result.consumed_bytes
         if not result.ended:
             break

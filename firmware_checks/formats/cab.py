@@ -362,6 +362,7 @@ def _open(span: Span, limits: Limits) -> Opened:
         integrity=tuple(reader.verdicts),
         parts=parts,
         entries=tuple(reader.entries),
+        in_order=True,
         problems=(*cut, *reader.problems.sentences()),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from firmware_checks.format import ImageFormat, Magic, Opened
 from firmware_checks.readers.entry_names import unpacked_name
@@ -32,7 +33,7 @@ def _open(span: Span, limits: Limits) -> Opened:
     if header[:2] != MAGIC or header[2] & RESERVED or not FIRST_BITS < most_bits <= MOST_BITS:
         raise FormatError(f"no compress file at {window.origin:#x}")
     content = Content(limits)
-    result = content.unpack_pieces(_pieces(window, most_bits, CLEAR + block_mode, limits.entry_bytes))
+    result = content.unpack_pieces(partial(_pieces, window, most_bits, CLEAR + block_mode, limits.entry_bytes))
     size = window.size if result.ended else result.consumed_bytes
     return Opened(
         size=size,

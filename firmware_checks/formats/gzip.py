@@ -71,7 +71,7 @@ class _Reader:
             if self.members:  # what follows the last member is no part of the file
                 return False
             raise
-        result = self.content.unpack(self.window.view[data_start:], Inflate())
+        result = self.content.unpack(self.window.view[data_start:], Inflate)
         self.position = data_start + result.consumed_bytes
         self.members += 1
         return result.ended and self._read_trailer(result.crc32, result.size)

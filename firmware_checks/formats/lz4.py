@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from firmware_checks.format import Entry, ImageFormat, Magic, Opened
@@ -98,7 +99,7 @@ class _Reader:
 
     def _read_legacy(self) -> bool:
         start = self.position + len(LEGACY_MAGIC)
-        result = self.content.unpack_pieces(_legacy_pieces(self.window, start))
+        result = self.content.unpack_pieces(partial(_legacy_pieces, self.window, start))
         self.frames += 1
         self.legacy += 1
         self.position = result.consumed_bytes
@@ -122,7 +123,7 @@ class _Reader:
             self.frames += 1
             self.position = frame.measured(place + 1)
             return True
-        result = self.content.unpack_pieces(frame.pieces(place + 1))
+        result = self.content.unpack_pieces(partial(frame.pieces, place + 1))
         self.frames += 1
         self.position = result.consumed_bytes
         if result.ended and size is not None and size != result.size:

@@ -47,8 +47,7 @@ def _open(span: Span, limits: Limits) -> Opened:
     if not _plausible(header):
         raise FormatError(f"no LZMA header at {window.origin:#x}")
     content = Content(limits)
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=DECODER_MEMORY_BYTES)
-    result = content.unpack(window.view, decoder)
+    result = content.unpack(window.view, _decoder)
     facts: dict[str, Fact] = {
         "dictionary_bytes": header.dictionary_bytes,
         "literal_context_bits": header.properties % 9,
@@ -64,6 +63,10 @@ def _open(span: Span, limits: Limits) -> Opened:
         entries=(content.entry(unpacked_name(span.path), packed_bytes=result.consumed_bytes, offset=0),),
         problems=tuple(content.problems),
     )
+
+
+def _decoder() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=DECODER_MEMORY_BYTES)
 
 
 def _plausible(header: LzmaHeader) -> bool:

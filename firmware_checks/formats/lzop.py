@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from firmware_checks.format import ImageFormat, Magic, Opened
@@ -208,7 +209,7 @@ def _open(span: Span, limits: Limits) -> Opened:
     reader = _Reader(span.window)
     start = reader.read_header()
     content = Content(limits)
-    result = content.unpack_pieces(reader.pieces(start))
+    result = content.unpack_pieces(partial(reader.pieces, start))
     name = visible(reader.name) or unpacked_name(span.path)
     entry = replace(
         content.entry(name, packed_bytes=result.consumed_bytes, offset=0),

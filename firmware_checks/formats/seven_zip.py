@@ -156,6 +156,7 @@ def _open(span: Span, limits: Limits) -> Opened:
         facts={"version": f"{start.major}.{start.minor}", **_facts(description, entries)},
         integrity=tuple(verdicts),
         entries=entries[: limits.entries],
+        in_order=True,
         problems=problems.sentences(),
         limits_hit=(f"more than {limits.entries} files, the rest was not listed",)
         if len(entries) > limits.entries

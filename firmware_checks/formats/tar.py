@@ -8,24 +8,26 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from firmware_checks.format import Entry, EntryKind, ImageFormat, Magic, Opened
 from firmware_checks.readers.entry_names import name_problems, visible
 from firmware_checks.readers.inode_tree import PATH_CHARACTERS
 from firmware_checks.readers.stored import Stored
+from firmware_checks.readers.stream_archive import ContentAt, Steps, Walk, over_window
 from firmware_checks.readers.tree_listing import COUNTED_AS
 from firmware_checks.span import Span
-from toolkit.core.errors import FormatError
+from toolkit.core.errors import FormatError, Truncated
 from toolkit.core.layout import Layout, raw, wire
 from toolkit.core.limits import Limits
 from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 from toolkit.report.model import Fact, Integrity, RegionKind
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMAT", "walk_of"]
 
 BLOCK_BYTES = 512
 RECORD_BYTES = 20 * BLOCK_BYTES
@@ -83,9 +85,12 @@ HEADER = Layout(TarHeader, size=BLOCK_BYTES)
 
 @dataclass(slots=True)
 class _Reader:
-    window: Window
     limits: Limits
+    content_at: ContentAt
+    origin: int = 0
     position: int = 0
+    complete: bool = False
+    """Whether the end mark was met."""
     entries: list[Entry] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     links: list[str] = field(default_factory=list)
@@ -98,15 +103,15 @@ class _Reader:
     _names: set[str] = field(default_factory=set)
     limits_hit: tuple[str, ...] = ()
 
-    def read_all(self) -> None:
+    def read_all(self) -> Steps:
         """Read header after header; raise ``FormatError`` when the first is none."""
         for _ in range(2 * self.limits.entries + 2):
-            block = self.window.view[self.position : self.position + BLOCK_BYTES]
+            block = yield BLOCK_BYTES
             if self.position and (len(block) < BLOCK_BYTES or not any(block)):
-                self._finish(complete=len(block) == BLOCK_BYTES)
+                yield from self._finish(block)
                 return
             try:
-                self._read_header()
+                yield from self._read_header(block)
             except FormatError as error:
                 if self.position == 0:
                     raise
@@ -118,16 +123,15 @@ class _Reader:
                 return
         self.problems.append(f"more than {2 * self.limits.entries} headers; the rest was not read")
 
-    def _read_header(self) -> None:
-        start = self.position
-        header = HEADER.read(self.window, start)
-        self._judge(header, start)
+    def _read_header(self, block: bytes) -> Steps:
+        header = HEADER.read(Window.of(block, origin=self.origin + self.position))
+        self._judge(header, block)
         kind = header.kind
         size = int(self._pax.get("size", "-1")) if kind not in (*PAX, PAX_GLOBAL, LONG_NAME, LONG_LINK) else -1
         size = _number(header.size) if size < 0 else size
         self.position += BLOCK_BYTES
         if kind in (*PAX, PAX_GLOBAL, LONG_NAME, LONG_LINK):
-            self._read_extension(kind, size)
+            yield from self._read_extension(kind, size)
             return
         said, self._pax = {**self._defaults, **self._pax}, {}
         name = said.get("path") or _name(header)
@@ -135,7 +139,7 @@ class _Reader:
         sparse = kind == SPARSE or any(key.startswith("GNU.sparse.") for key in said)
         self._judge_name(name, header)
         if kind == SPARSE:
-            self._skip_sparse_map(start)
+            yield from self._skip_sparse_map(block[SPARSE_MORE_AT])
         if kind in WITHOUT_CONTENT:
             self._judge_link(WITHOUT_CONTENT[kind], name, link, size)
             self._add(_entry(header, said, name, WITHOUT_CONTENT[kind], link))
@@ -145,18 +149,18 @@ class _Reader:
         else:
             self._add(self._with_content(_entry(header, said, name, EntryKind.FILE, ""), size, sparse=sparse))
         self.position += _padded(size)
+        yield -_padded(size)
 
     def _add(self, entry: Entry) -> None:
         if entry.kind is not EntryKind.FOLDER or entry.name not in (".", ""):
             self.entries.append(entry)
 
-    def _judge(self, header: TarHeader, start: int) -> None:
+    def _judge(self, header: TarHeader, block: bytes) -> None:
         """Hold the header's check sum against its bytes; a wrong one ends the reading."""
         stored = _number(header.check_sum)
-        block = bytes(self.window.take(start, BLOCK_BYTES))
         computed = _check_sum(block, header.check_sum)
         valid = stored == computed or stored == _signed_check_sum(block, header.check_sum)
-        if start == 0 or not valid:
+        if self.position == 0 or not valid:
             covers = f"header of '{visible(_name(header), most_characters=80)}'"
             self.verdicts.append(
                 Integrity(
@@ -164,11 +168,11 @@ class _Reader:
                 )
             )
         if not valid:
-            raise FormatError(f"tar header check sum is wrong at {self.window.origin + start:#x}")
+            raise FormatError(f"tar header check sum is wrong at {self.origin + self.position:#x}")
 
-    def _read_extension(self, kind: bytes, size: int) -> None:
+    def _read_extension(self, kind: bytes, size: int) -> Steps:
         """Read a long name or pax records for what comes next; what cannot be read is left out, as many programs do."""
-        data = bytes(self.window.take(self.position, size)) if size <= NAME_BYTES else b""
+        data = (yield from self._bytes(size)) if size <= NAME_BYTES else b""
         if size > NAME_BYTES:
             self.tally.add("extension header is too long and was not read", f"{size} bytes")
         elif kind in (LONG_NAME, LONG_LINK):
@@ -179,6 +183,13 @@ class _Reader:
             except FormatError as error:
                 self.tally.add(str(error), data[:40].decode("latin-1"))
         self.position += _padded(size)
+        yield len(data) - _padded(size)
+
+    def _bytes(self, size: int) -> Generator[int, bytes, bytes]:
+        data = yield size
+        if len(data) < size:
+            raise Truncated(offset=self.origin + self.position, wanted_bytes=size, available_bytes=len(data))
+        return data
 
     def _judge_name(self, name: str, header: TarHeader) -> None:
         for problem in name_problems(name):
@@ -199,50 +210,72 @@ class _Reader:
             if any("out of the folder" in p or "absolute" in p for p in name_problems(link)):
                 self.tally.add("link points out of the folder it is unpacked to", f"{name} -> {link}")
 
-    def _skip_sparse_map(self, start: int) -> None:
-        more = self.window.take(start + SPARSE_MORE_AT, 1)[0]
+    def _skip_sparse_map(self, more: int) -> Steps:
         while more:
-            more = self.window.take(self.position + SPARSE_MORE_NEXT_AT, 1)[0]
+            block = yield from self._bytes(BLOCK_BYTES)
+            more = block[SPARSE_MORE_NEXT_AT]
             self.position += BLOCK_BYTES
 
     def _with_content(self, entry: Entry, size: int, *, sparse: bool) -> Entry:
         if sparse:
             self.tally.add("is stored with holes (sparse), which is not read", entry.name)
-        read = _refuse_sparse if sparse else Stored(self.window, self.position, size).read
+        read = _refuse_sparse if sparse else self.content_at(self.position, size)
         return replace(entry, packed_bytes=size, unpacked_bytes=size, read=read, offset=self.position)
 
-    def _finish(self, *, complete: bool) -> None:
+    def _finish(self, block: bytes) -> Steps:
         """Take the blocks of zeros at the end into the archive, as far as writers put them there."""
-        if not complete:
+        self.complete = len(block) == BLOCK_BYTES
+        if not self.complete:
             self.problems.append("the end mark is missing: the archive may be cut short")
             return
         until = -(-(self.position + 2 * BLOCK_BYTES) // RECORD_BYTES) * RECORD_BYTES
-        while self.position < until:
-            block = self.window.view[self.position : self.position + BLOCK_BYTES]
-            if len(block) < BLOCK_BYTES or any(block):
-                return
+        while len(block) == BLOCK_BYTES and not any(block):
             self.position += BLOCK_BYTES
+            if self.position >= until:
+                return
+            block = yield BLOCK_BYTES
+
+    def opened(self, size: int) -> Opened:
+        """Return what was found in an archive of which ``size`` bytes are there."""
+        counts = self.counts + Counter(COUNTED_AS[entry.kind] for entry in self.entries)
+        facts: dict[str, Fact] = {"files": counts.pop("files", 0), **dict(sorted(counts.items()))}
+        if self.links:
+            facts["links"] = tuple(self.links)
+        return Opened(
+            size=min(self.position, size),
+            kind=RegionKind.CONTAINER,
+            title="tar archive",
+            facts=facts,
+            integrity=tuple(self.verdicts),
+            entries=tuple(self.entries),
+            problems=(*self.problems, *self.tally.sentences()),
+            limits_hit=self.limits_hit,
+        )
+
+
+def _is_tar(head: Window) -> bool:
+    return head.starts_with(b"ustar", 257)
 
 
 def _open(span: Span, limits: Limits) -> Opened:
-    reader = _Reader(span.window, limits)
-    if not span.window.starts_with(b"ustar", 257):
-        raise FormatError(f"no tar header at {span.window.origin:#x}")
-    reader.read_all()
-    counts = reader.counts + Counter(COUNTED_AS[entry.kind] for entry in reader.entries)
-    facts: dict[str, Fact] = {"files": counts.pop("files", 0), **dict(sorted(counts.items()))}
-    if reader.links:
-        facts["links"] = tuple(reader.links)
-    return Opened(
-        size=min(reader.position, span.size),
-        kind=RegionKind.CONTAINER,
-        title="tar archive",
-        facts=facts,
-        integrity=tuple(reader.verdicts),
-        entries=tuple(reader.entries),
-        problems=(*reader.problems, *reader.tally.sentences()),
-        limits_hit=reader.limits_hit,
-    )
+    window = span.window
+    if not _is_tar(window):
+        raise FormatError(f"no tar header at {window.origin:#x}")
+    reader = _Reader(limits, lambda start, size: Stored(window, start, size).read, window.origin)
+    over_window(reader.read_all(), window)
+    return reader.opened(window.size)
+
+
+def walk_of(head: bytes, limits: Limits, content_at: ContentAt) -> Walk | None:
+    """Return how the archive that starts with ``head`` is walked while it is unpacked; None when it is no tar."""
+    if not _is_tar(Window.of(head)):
+        return None
+    reader = _Reader(limits, content_at)
+    return Walk(reader.read_all(), partial(_whole, reader))
+
+
+def _whole(reader: _Reader) -> Opened | None:
+    return replace(reader.opened(reader.position), in_order=True) if reader.complete else None
 
 
 def _entry(header: TarHeader, said: Mapping[str, str], name: str, kind: EntryKind, link: str) -> Entry:

@@ -44,8 +44,7 @@ def _open(span: Span, limits: Limits) -> Opened:
     content = Content(limits)
     end = position = 0
     while window.starts_with(MAGIC, position) and content.streams < limits.entries:
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DECODER_MEMORY_BYTES)
-        result = content.unpack(window.view[position:], decoder)
+        result = content.unpack(window.view[position:], _decoder)
         end = position + result.consumed_bytes
         if not result.ended:
             break
@@ -64,6 +63,10 @@ def _open(span: Span, limits: Limits) -> Opened:
         entries=(content.entry(unpacked_name(span.path), packed_bytes=end, offset=0),),
         problems=tuple(content.problems),
     )
+
+
+def _decoder() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DECODER_MEMORY_BYTES)
 
 
 def _after_padding(window: Window, end: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from firmware_checks.format import Entry, ImageFormat, Magic, Opened
 from firmware_checks.readers.entry_names import unpacked_name
@@ -109,7 +110,7 @@ class _Reader:
         if frame.closed:
             return not frame.damage
         check = _Check()
-        ended = self.content.unpack_pieces(_pieces(self.window, frame, check)).ended
+        ended = self.content.unpack_pieces(partial(_pieces, self.window, frame, check)).ended
         return ended and self._judge(frame, check)
 
     def _skip(self) -> bool:

@@ -44,6 +44,10 @@ APPENDED_BYTES = 4096
 MAX_DYNAMIC_ROWS = 4096
 MAX_NOTES = 1024
 GNU_BUILD_ID = (b"GNU\0", 3)
+GNU_ABI_TAG = (b"GNU\0", 1)
+"""A note in programs for Linux, also in those linked with all they need. Source: Linux Standard Base Core, 11.2.1."""
+LINUX_ABI = 3
+"""Identification byte 7 of programs for Linux that use extensions of GNU. Source: ELF gABI, chapter 4."""
 NOTE_HEADER_BYTES = 12
 CONSTANTS = (".rodata", ".data", ".sdata", ".rdata")
 """How the names of sections with constants and initial data begin."""
@@ -191,8 +195,10 @@ class ElfFile:
 
     @property
     def is_hosted(self) -> bool:
-        """Whether a loader of an operating system is needed to run it."""
-        return any(s.type in {SegmentType.DYNAMIC, SegmentType.INTERPRETER} for s in self.segments)
+        """Whether it runs on an operating system: it asks for a loader, or was linked with all that it needs."""
+        if any(s.type in {SegmentType.DYNAMIC, SegmentType.INTERPRETER} for s in self.segments):
+            return True
+        return self.os_abi == LINUX_ABI or any((owner, kind) == GNU_ABI_TAG for owner, kind, _ in self._all_notes())
 
     def content(self, row: ElfSegment | ElfSection) -> tuple[int, int]:
         """Return the index range of the row's bytes in the file, clipped to the bytes that are there."""
@@ -233,9 +239,7 @@ class ElfFile:
 
     def build_id(self) -> str | None:
         """Return the identifier the linker gave this build, as hexadecimal text."""
-        rows: list[ElfSegment | ElfSection] = [s for s in self.segments if s.type == SegmentType.NOTE]
-        rows += [s for s in self.sections if s.type == SectionType.NOTE]
-        notes = islice(chain.from_iterable(map(self._notes, rows)), MAX_NOTES)
+        notes = self._all_notes()
         return next((content.hex() for owner, kind, content in notes if (owner, kind) == GNU_BUILD_ID), None)
 
     def _dynamic_rows(self) -> Iterator[tuple[int, int]]:
@@ -256,6 +260,12 @@ class ElfFile:
             if start <= index < end:
                 return index
         return None
+
+    def _all_notes(self) -> Iterator[tuple[bytes, int, bytes]]:
+        """Yield the owner, kind and content of the notes in segments and sections."""
+        rows: list[ElfSegment | ElfSection] = [s for s in self.segments if s.type == SegmentType.NOTE]
+        rows += [s for s in self.sections if s.type == SectionType.NOTE]
+        return islice(chain.from_iterable(map(self._notes, rows)), MAX_NOTES)
 
     def _notes(self, row: ElfSegment | ElfSection) -> Iterator[tuple[bytes, int, bytes]]:
         """Yield the owner, kind and content of each note."""

@@ -28,7 +28,10 @@ def open_packed_tar(path: str, window: Window, limits: Limits) -> Opened:
             opened = compression.open(Span(path, window), limits)
         except FormatError:
             continue
-        content = next(iter(opened.entries)).read(limits.entry_bytes)
+        entry = next(iter(opened.entries))
+        if entry.archive is not None:
+            return entry.archive.opened
+        content = entry.read(limits.entry_bytes)
         return TAR.open(Span(path, Window.of(content)), limits)
     return TAR.open(Span(path, window), limits)
 

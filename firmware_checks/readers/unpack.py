@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import lzma
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Protocol
 
-from firmware_checks.format import Entry
+from firmware_checks.format import Archive, Entry
+from firmware_checks.readers.stream_archive import Feed, ForwardReader, feed_of
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
 
@@ -20,6 +24,8 @@ FEED_BYTES = 1 << 14
 PIECE_BYTES = 1 << 18
 """Unpacked bytes taken from a decoder at once."""
 
+HEAD_BYTES = 1024
+"""What shows whether a content is an archive."""
 BELIEVED_BYTES = 256
 """Unpacked bytes that make a stream believable which is cut or damaged; other bytes are no stream after a few."""
 
@@ -87,20 +93,39 @@ class Unpacked:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """The first ``most_bytes`` of what comes; nothing when more comes."""
+
+    most_bytes: int
+    _size: int = 0
+    _bytes: io.BytesIO = field(default_factory=io.BytesIO)
+
+    def add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self.most_bytes:
+            self.clear()
+        else:
+            self._bytes.write(piece)
+
+    def clear(self) -> None:
+        self._bytes = io.BytesIO()
+
+    @property
+    def data(self) -> bytes | None:
+        return None if self._size > self.most_bytes else self._bytes.getvalue()
+
+
+@dataclass(slots=True)
 class _Sink:
-    keep_bytes: int
+    keep: Callable[[bytes], None]
     stop_bytes: int
     size: int = 0
     crc32: int = 0
-    _kept: io.BytesIO = field(default_factory=io.BytesIO)
 
     def add(self, piece: bytes) -> None:
         self.size += len(piece)
         self.crc32 = zlib.crc32(piece, self.crc32)
-        if self.size > self.keep_bytes:
-            self._kept = io.BytesIO()
-        else:
-            self._kept.write(piece)
+        self.keep(piece)
 
     @property
     def full(self) -> bool:
@@ -108,7 +133,7 @@ class _Sink:
 
     def result(self, consumed_bytes: int, *, ended: bool = False, damage: str = "") -> Unpacked:
         return Unpacked(
-            data=None if self.size > self.keep_bytes else self._kept.getvalue(),
+            data=None,
             size=self.size,
             consumed_bytes=consumed_bytes,
             crc32=self.crc32,
@@ -122,11 +147,18 @@ def unpack(packed: memoryview, decoder: Decoder, *, keep_bytes: int, stop_bytes:
 
     Up to ``keep_bytes`` are kept; beyond ``stop_bytes`` unpacking stops at the next piece, neither ended nor damaged.
     """
-    sink = _Sink(keep_bytes, stop_bytes)
+    kept = _Kept(keep_bytes)
+    return replace(_unpack(packed, decoder, _Sink(kept.add, stop_bytes)), data=kept.data)
+
+
+def _unpack(packed: memoryview, decoder: Decoder, sink: _Sink) -> Unpacked:
     for start in range(0, len(packed), FEED_BYTES):
         feed = bytes(packed[start : start + FEED_BYTES])
         try:
-            _feed(decoder, feed, sink)
+            for piece in _pieces(decoder, feed):
+                sink.add(piece)
+                if sink.full:
+                    break
         except ERRORS as error:
             return sink.result(start, damage=str(error))
         if decoder.eof:
@@ -136,38 +168,63 @@ def unpack(packed: memoryview, decoder: Decoder, *, keep_bytes: int, stop_bytes:
     return sink.result(len(packed))
 
 
-def _feed(decoder: Decoder, feed: bytes, sink: _Sink) -> None:
+def _pieces(decoder: Decoder, feed: bytes) -> Iterator[bytes]:
+    """Yield what comes out when ``feed`` goes in."""
     while True:
         piece = decoder.decompress(feed, PIECE_BYTES)
-        sink.add(piece)
-        if not piece or decoder.eof or decoder.needs_input or sink.full:
+        yield piece
+        if not piece or decoder.eof or decoder.needs_input:
             return
         feed = b""
 
 
+def _again(packed: memoryview, decoder: Callable[[], Decoder]) -> Iterator[bytes]:
+    """Yield what the stream ``packed`` unpacks to, up to where it is damaged."""
+    unpacking = decoder()
+    with suppress(*ERRORS):
+        for start in range(0, len(packed), FEED_BYTES):
+            yield from _pieces(unpacking, bytes(packed[start : start + FEED_BYTES]))
+            if unpacking.eof:
+                return
+
+
 @dataclass(slots=True)
 class Content:
-    """The one file that compressed streams standing one after the other unpack to."""
+    """The one file that compressed streams standing one after the other unpack to.
+
+    It is held; not so a long one that is an archive from its start to its end, which is walked while it is unpacked.
+    """
 
     limits: Limits
     size: int = 0
     streams: int = 0
     problems: list[str] = field(default_factory=list)
-    _pieces: list[bytes] = field(default_factory=list)
+    _kept: _Kept = field(init=False)
+    _parts: list[Callable[[], Iterator[bytes]]] = field(default_factory=list)
+    """What unpacks each of the streams again."""
+    _came: int = 0
+    _feed: Feed | None = None
+    _digest: Any = None
 
-    def unpack(self, packed: memoryview, decoder: Decoder) -> Unpacked:
+    def __post_init__(self) -> None:
+        self._kept = _Kept(self.limits.entry_bytes)
+
+    def unpack(self, packed: memoryview, decoder: Callable[[], Decoder]) -> Unpacked:
         """Unpack the next stream; raise ``FormatError`` for a first one that is none, ``LimitExceeded`` for a bomb."""
-        return self._take(unpack(packed, decoder, keep_bytes=self._keep_bytes, stop_bytes=self._stop_bytes))
+        result = _unpack(packed, decoder(), _Sink(self._add, self._stop_bytes))
+        self._parts.append(partial(_again, packed[: result.consumed_bytes + FEED_BYTES], decoder))
+        return self._take(result)
 
-    def unpack_pieces(self, pieces: Iterable[tuple[int, bytes]]) -> Unpacked:
+    def unpack_pieces(self, pieces: Callable[[], Iterable[tuple[int, bytes]]]) -> Unpacked:
         """Take the next stream piece by piece, each with the packed bytes used up to its end; raise as ``unpack``.
 
-        The iterable raises ``FormatError`` where the stream is damaged.
+        The iterable raises ``FormatError`` where the stream is damaged. It may be asked for again.
         """
-        sink = _Sink(self._keep_bytes, self._stop_bytes)
+        self._parts.append(partial(_again_pieces, pieces))
+        sink = _Sink(self._add, self._stop_bytes)
         consumed_bytes = 0
         try:
-            for consumed_bytes, piece in pieces:
+            for consumed_bytes, piece in pieces():
                 sink.add(piece)
                 if sink.full:
                     return self._take(sink.result(consumed_bytes))
@@ -176,20 +233,43 @@ class Content:
         return self._take(sink.result(consumed_bytes, ended=True))
 
     @property
-    def _keep_bytes(self) -> int:
-        return self.limits.entry_bytes - self.size
-
-    @property
     def _stop_bytes(self) -> int:
         return self.limits.unpacked_bytes - self.size
+
+    def _add(self, piece: bytes) -> None:
+        self._came += len(piece)
+        if self._feed is not None:
+            self._digest.update(piece)
+            self._feed.add(piece)
+            return
+        self._kept.add(piece)
+        if self._came - len(piece) <= self.limits.held_archive_bytes < self._came:
+            self._walk_if_archive()
+
+    def _walk_if_archive(self) -> None:
+        """Hold no more of a content that is an archive."""
+        held = self._kept.data
+        if held is None:
+            return
+        self._feed = feed_of(held[:HEAD_BYTES], self.limits, ForwardReader(self._again).content_at)
+        if self._feed is not None:
+            self._digest = hashlib.sha256(held)
+            self._feed.add(held)
+            self._kept.clear()
+
+    def _again(self) -> Iterator[bytes]:
+        for part in self._parts:
+            yield from (piece for piece in part() if piece)
+
+    def _read_again(self, max_bytes: int) -> bytes:
+        """See ``Entry.read``."""
+        if self.size > max_bytes:
+            return Held(None).read(max_bytes)
+        return b"".join(self._again())
 
     def _take(self, result: Unpacked) -> Unpacked:
         limits, stop_bytes = self.limits, self._stop_bytes
         self.size += result.size
-        if result.data is None:
-            self._pieces.clear()
-        else:
-            self._pieces.append(result.data)
         if result.size > stop_bytes:
             raise LimitExceeded("unpacked_bytes", f"unpacks to more than {limits.unpacked_bytes} bytes")
         if not result.ended:
@@ -201,10 +281,22 @@ class Content:
 
     def entry(self, name: str, *, packed_bytes: int, offset: int) -> Entry:
         """Return what was unpacked as the entry ``name``."""
-        data = None if self.size > self.limits.entry_bytes else b"".join(self._pieces)
+        read = Held(self._kept.data).read
+        archive = None
+        if self._feed is not None:
+            read = self._read_again
+            opened = self._feed.opened() if self.size <= self.limits.entry_bytes else None
+            if opened is not None:
+                archive = Archive(format=self._feed.format, opened=opened, sha256=self._digest.hexdigest())
         return Entry(
-            name=name, packed_bytes=packed_bytes, unpacked_bytes=self.size, read=Held(data).read, offset=offset
+            name=name, packed_bytes=packed_bytes, unpacked_bytes=self.size, read=read, offset=offset, archive=archive
         )
+
+
+def _again_pieces(pieces: Callable[[], Iterable[tuple[int, bytes]]]) -> Iterator[bytes]:
+    with suppress(FormatError):
+        for _, piece in pieces():
+            yield piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ RELEASE_BYTES = 16 << 20
 MOST_COMPARED = 5_000
 """Names that a mistyped one is compared with letter by letter."""
 SUGGESTIONS = 3
+GARBAGE_OBJECTS = 100_000
+"""Entries and rows do not refer to each other in circles; to look for such as often as usual takes a tenth of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,13 @@ def listed(
     *,
     jobs: int,
     with_digests: bool,
-    is_wanted: Callable[[str], bool],
+    is_wanted: Callable[[str], bool] | None,
     is_entered: Callable[[str], bool],
 ) -> Iterator[tuple[Listing, Iterator[Row]]]:
     """Open the image at ``image_path`` and give its listing, with the rows; raise ``InputError`` when it cannot be."""
     formats = load_formats()
     limits = Limits()
-    with open_image(image_path, limits) as image, progress(image_path) as on_progress:
+    with _seldom_collected(), open_image(image_path, limits) as image, progress(image_path) as on_progress:
         listing = Listing(
             formats,
             Budget(limits, image.size),
@@ -68,9 +70,21 @@ def listed(
             is_wanted=is_wanted,
             is_entered=is_entered,
             on_bytes=_Pages(image, on_progress).advance,
+            release_pages=image.release_pages,
         )
         with closing(listing.rows(image.span)) as rows:
             yield listing, rows
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let the interpreter look for objects that refer to each other in circles only now and then."""
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass(slots=True)
@@ -93,6 +107,8 @@ class _Pages:
 
 def unknown_path(path: str, known: Iterable[str]) -> InputError:
     """Return the error that says ``path`` is not in the image, and which of the ``known`` ones may be meant."""
+    import difflib
+
     paths = list(known)
     near = [known_path for known_path in paths if _last(known_path) == _last(path)]
     near = near or difflib.get_close_matches(path, paths[:MOST_COMPARED], SUGGESTIONS)

@@ -25,6 +25,8 @@ class Limits:
     """Files inside all containers together."""
     entry_bytes: int = 256 * MIB
     """Largest single file that is unpacked in memory."""
+    held_archive_bytes: int = 32 * MIB
+    """A longer archive inside a compressed file is read while it is unpacked and not held in memory."""
     unpacked_bytes: int = 1024 * MIB
     """Everything unpacked from containers together."""
     ratio: int = 1_000
@@ -63,12 +65,19 @@ class Budget:
 
         The ratios are applied with a floor: tiny files of zeros compress very well and harm nobody.
         """
-        limits = self.limits
-        by_ratio = max(MIB, packed_bytes * limits.ratio)
-        total = min(limits.unpacked_bytes, max(TOTAL_FLOOR_BYTES, self.input_bytes * limits.total_ratio))
-        if self.unpacked_bytes >= total:
+        by_ratio = max(MIB, packed_bytes * self.limits.ratio)
+        left = self.left_bytes
+        if left <= 0:
+            total = self.unpacked_bytes + left
             raise self.exceeded("unpacked_bytes", f"more than {total} bytes unpacked, the rest was not read", path)
-        return min(by_ratio, limits.entry_bytes, total - self.unpacked_bytes)
+        return min(by_ratio, self.limits.entry_bytes, left)
+
+    @property
+    def left_bytes(self) -> int:
+        """How many bytes may still be unpacked; below 0 when more came out than was expected."""
+        limits = self.limits
+        total = min(limits.unpacked_bytes, max(TOTAL_FLOOR_BYTES, self.input_bytes * limits.total_ratio))
+        return total - self.unpacked_bytes
 
     def spend_unpacked(self, size_bytes: int) -> None:
         """Count ``size_bytes`` that were unpacked."""

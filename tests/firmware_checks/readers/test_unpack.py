@@ -86,7 +86,7 @@ def test_more_may_be_unpacked_than_is_kept() -> None:
 def test_streams_after_each_other_are_one_content() -> None:
     content = Content(Limits())
     for data in (b"pump ", b"1.2"):
-        content.unpack(memoryview(_deflate(data)), Inflate())
+        content.unpack(memoryview(_deflate(data)), Inflate)
     entry = content.entry("pump.bin", packed_bytes=20, offset=0)
     assert entry.read(100) == b"pump 1.2"
     assert entry.unpacked_bytes == 8
@@ -94,28 +94,28 @@ def test_streams_after_each_other_are_one_content() -> None:
 
 def test_what_is_more_than_may_be_kept_is_refused_when_it_is_read() -> None:
     content = Content(Limits(entry_bytes=100, unpacked_bytes=1 << 20))
-    content.unpack(memoryview(_deflate(bytes(90))), Inflate())
-    content.unpack(memoryview(_deflate(bytes(90))), Inflate())
-    content.unpack(memoryview(_deflate(bytes(90))), Inflate())
+    content.unpack(memoryview(_deflate(bytes(90))), Inflate)
+    content.unpack(memoryview(_deflate(bytes(90))), Inflate)
+    content.unpack(memoryview(_deflate(bytes(90))), Inflate)
     with pytest.raises(LimitExceeded, match="more than 1000 bytes"):
         content.entry("x", packed_bytes=1, offset=0).read(1000)
 
 
 def test_a_stream_beyond_all_limits_is_a_bomb() -> None:
     with pytest.raises(LimitExceeded, match="more than 1000 bytes"):
-        Content(Limits(entry_bytes=100, unpacked_bytes=1000)).unpack(memoryview(_deflate(ZEROS)), Inflate())
+        Content(Limits(entry_bytes=100, unpacked_bytes=1000)).unpack(memoryview(_deflate(ZEROS)), Inflate)
 
 
 def test_bytes_that_are_no_stream_are_refused() -> None:
     with pytest.raises(FormatError, match="no compressed stream"):
-        Content(Limits()).unpack(memoryview(b"\xff" * 100), Inflate())
+        Content(Limits()).unpack(memoryview(b"\xff" * 100), Inflate)
     with pytest.raises(FormatError, match="it ends early"):
-        Content(Limits()).unpack(memoryview(_deflate(NOISE))[:50], Inflate())
+        Content(Limits()).unpack(memoryview(_deflate(NOISE))[:50], Inflate)
 
 
 def test_a_cut_stream_gives_what_is_there_and_a_problem() -> None:
     content = Content(Limits())
-    content.unpack(memoryview(_deflate(NOISE))[:2000], Inflate())
+    content.unpack(memoryview(_deflate(NOISE))[:2000], Inflate)
     assert content.entry("x", packed_bytes=1, offset=0).read(1 << 20) == NOISE[: content.size]
     assert content.problems == [f"it is cut short: only {content.size} bytes could be unpacked"]
 
@@ -125,7 +125,7 @@ def test_a_damaged_stream_gives_what_stands_before_the_damage() -> None:
     packed = packer.compress(NOISE) + packer.flush(zlib.Z_FULL_FLUSH)
     no_block = b"\x06"  # the one block type that RFC 1951 does not allow
     content = Content(Limits())
-    assert content.unpack(memoryview(packed + no_block), Inflate()).damage
+    assert content.unpack(memoryview(packed + no_block), Inflate).damage
     assert content.size >= 2 * FEED_BYTES
     assert NOISE.startswith(content.entry("x", packed_bytes=1, offset=0).read(1 << 20))
 

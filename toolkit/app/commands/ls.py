@@ -50,9 +50,10 @@ def COMMAND(image: Path, *, with_digests: bool, as_json: bool, jobs: int) -> int
     from toolkit.app.image_listing import listed
 
     lines = _json_lines if as_json else _text_lines
-    with listed(
-        image, jobs=jobs, with_digests=with_digests, is_wanted=lambda _path: False, is_entered=lambda _path: True
-    ) as (listing, rows):
+    with listed(image, jobs=jobs, with_digests=with_digests, is_wanted=None, is_entered=lambda _path: True) as (
+        listing,
+        rows,
+    ):
         for block in _in_blocks(lines(listing, rows, with_digests=with_digests)):
             click.echo(block, nl=False)
         return 1 if listing.unread.named or listing.budget.hits.sentences() else 0
