@@ -13,6 +13,7 @@ from firmware_checks.region import Region
 from toolkit.report.model import Component, Coverage, ImageSummary, Subject
 
 if TYPE_CHECKING:
+    from firmware_checks.fingerprints.collector import FixFact
     from firmware_checks.vulnerabilities.assessment import Assessment
 
 __all__ = ["FileEntry", "Inventory"]
@@ -57,6 +58,8 @@ class Inventory:
     """Everything with a name in the containers of the image, links and folders included."""
     observations: Mapping[type[Observation], Sequence[Seen[Any]]] = field(default_factory=dict)
     """What the observers saw, by sort."""
+    fixes: Sequence[FixFact] = ()
+    """Which fixes of vulnerabilities are in programs and which are not, as functions show that were recognised."""
 
     assessment: Assessment | None = None
     """What is known against the components; None when nothing was looked up."""

@@ -17,6 +17,7 @@ from firmware_checks.coverage import coverage_of
 from firmware_checks.fact_collection import FactCollector
 from firmware_checks.fact_reader import Content, FactReader
 from firmware_checks.fingerprints.collector import FingerprintCollector
+from firmware_checks.fingerprints.shipped import packs_at_hand
 from firmware_checks.format_index import load_formats
 from firmware_checks.fusion import EvidenceOfImage, fuse
 from firmware_checks.identity import Identities
@@ -142,6 +143,7 @@ class Scanner:
             coverage=coverage_of(roots, opener.unread.rows(), budget.hits.sentences()),
             files=collector.files,
             entries=observations.entries,
+            fixes=tuple(fingerprints.fixes),
             observations=observations.seen,
         )
 
@@ -193,11 +195,14 @@ class Scanner:
 
     def _data(self, inventory: Inventory) -> DataVersions:
         asked, known = self.vulnerability_data, inventory.assessment
+        packs, packs_sha256 = packs_at_hand(self.own_packs)
         return DataVersions(
             component_rules=len(self.rules),
             component_rules_sha256=self._rules_sha256,
             formats=len(self.formats),
             checks=len(self.checks),
+            signature_packs=packs,
+            signature_packs_sha256=packs_sha256,
             profile=self.profile.id if self.profile else None,
             profile_sha256=self.profile.digest if self.profile else None,
             vulnerabilities=known.data if known is not None else (),

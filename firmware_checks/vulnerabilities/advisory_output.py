@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from firmware_checks.vulnerabilities.advisories import AdvisoryAnswer, AdvisoryMatch, AdvisoryStatus
 from firmware_checks.vulnerabilities.assets import Asset
+from toolkit.report.csv_tables import cell
 
 __all__ = ["action_for", "as_openvex", "as_table"]
 
@@ -54,26 +55,23 @@ def as_table(answer: AdvisoryAnswer) -> str:
         asset = entry.asset
         first = (asset.row, asset.tag, asset.manufacturer, asset.model, asset.version or "", asset.location)
         if not entry.matches:
-            writer.writerow(map(_cell, _filled((*first, NO_ADVISORY))))
+            writer.writerow(map(cell, _filled((*first, NO_ADVISORY))))
         for match in entry.matches:
             last = (
                 match.status.value, match.advisory, " ".join(match.vulnerabilities), f"{match.vendor} {match.product}",
                 match.versions, match.product_confidence.value, match.product_reason, match.version_confidence.value,
                 match.version_reason, action_for(match), match.url,
             )  # fmt: skip
-            writer.writerow(map(_cell, (*first, *last)))
+            writer.writerow(map(cell, (*first, *last)))
     for broken in answer.broken_rows:
-        writer.writerow(_filled((broken.row, "", "", "", "", "", NOT_READ, "", "", "", "", "", broken.problem)))
+        writer.writerow(
+            map(cell, _filled((broken.row, "", "", "", "", "", NOT_READ, "", "", "", "", "", broken.problem)))
+        )
     return stream.getvalue()
 
 
 def _filled(cells: tuple[object, ...]) -> tuple[object, ...]:
     return (*cells, *[""] * (len(_HEAD) - len(cells)))
-
-
-def _cell(value: object) -> object:
-    """Keep a spreadsheet from taking text that somebody else wrote for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def as_openvex(answer: AdvisoryAnswer, moment: datetime) -> dict[str, Any]:

@@ -1,23 +1,23 @@
-"""The parts of a CVSS vector that decide what to do first, and the base score of version 3.
+"""The door to CVSS: vectors of version 2, 3 and 4, read and scored by the library ``cvss``.
 
-Only the base score of 3.0 and 3.1 is computed, so that one metric can be exchanged for what is true of a device; of
-versions 2 and 4 the published score is used. Source: FIRST, Common Vulnerability Scoring System v3.1: Specification
-Document, section 7.1 and 7.4 and appendix A.
+Source: FIRST, Common Vulnerability Scoring System, specification documents of v2, v3.1 and v4.0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 __all__ = ["Vector", "parse_vector"]
 
-_ATTACK_VECTOR = {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.2}
-_COMPLEXITY = {"L": 0.77, "H": 0.44}
-_PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.68, "H": 0.5}}
-_INTERACTION = {"N": 0.85, "R": 0.62}
-_IMPACT = {"H": 0.56, "L": 0.22, "N": 0.0}
+_SHAPE = re.compile(r"(?:CVSS:[34]\.[01]/)?[A-Za-z]{1,3}:[A-Za-z]{1,5}(?:/[A-Za-z]{1,3}:[A-Za-z]{1,5}){2,47}")
 _VERSIONS = {"CVSS:3.0": 3, "CVSS:3.1": 3, "CVSS:4.0": 4}
-_HIGHEST, _FINE, _COARSE = 10.0, 100_000, 10_000
+_CLASSES = {2: "CVSS2", 3: "CVSS3", 4: "CVSS4"}
+_KEPT = 4_096
+"""Vectors whose score is remembered: thousands of records share a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,58 +26,55 @@ class Vector:
 
     version: int
     """2, 3 or 4."""
-    metrics: tuple[tuple[str, str], ...]
-
-    def get(self, name: str) -> str:
-        """Return the value of a metric; empty where the vector does not have it."""
-        return dict(self.metrics).get(name, "")
-
-    def with_attack_vector(self, value: str) -> Vector:
-        """Return the same with another place from which it can be used: N, A, L or P."""
-        return replace(self, metrics=tuple((name, value if name == "AV" else old) for name, old in self.metrics))
+    text: str
+    metrics: Mapping[str, str]
 
     @property
     def is_automatable(self) -> bool:
         """Tell whether a program can use it over a network without anybody's rights or help."""
+        get = self.metrics.get
         if self.version == 2:
-            return (self.get("AV"), self.get("AC"), self.get("Au")) == ("N", "L", "N")
-        return (self.get("AV"), self.get("AC"), self.get("PR"), self.get("UI")) == ("N", "L", "N", "N")
+            return (get("AV"), get("AC"), get("Au")) == ("N", "L", "N")
+        return (get("AV"), get("AC"), get("PR"), get("UI")) == ("N", "L", "N", "N") and get("AT", "N") == "N"
+
+    def with_metrics(self, changed: Mapping[str, str]) -> Vector:
+        """Return the same with more metrics, such as those of the environment."""
+        metrics = {**self.metrics, **changed}
+        head = () if self.version == 2 else (self.text.partition("/")[0],)
+        text = "/".join((*head, *(f"{name}:{value}" for name, value in metrics.items())))
+        return Vector(self.version, text, metrics)
 
     @property
-    def is_total(self) -> bool:
-        """Tell whether it gives full control: the highest value for confidentiality, integrity and availability."""
-        names = ("VC", "VI", "VA") if self.version == 4 else ("C", "I", "A")
-        return all(self.get(name) == ("C" if self.version == 2 else "H") for name in names)
-
-    def base_score(self) -> float | None:
-        """Return the base score from 0 to 10; None for versions other than 3 and for incomplete vectors."""
-        metrics = dict(self.metrics)
-        try:
-            scope = metrics["S"]
-            free = 1.0
-            for name in "CIA":
-                free *= 1 - _IMPACT[metrics[name]]
-            ease = _ATTACK_VECTOR[metrics["AV"]] * _COMPLEXITY[metrics["AC"]] * _INTERACTION[metrics["UI"]]
-            ease *= 8.22 * _PRIVILEGES[scope][metrics["PR"]]
-        except KeyError:
-            return None
-        lost = 1 - free
-        impact = 6.42 * lost if scope == "U" else 7.52 * (lost - 0.029) - 3.25 * (lost - 0.02) ** 15
-        if self.version != 3 or impact <= 0:
-            return 0.0 if self.version == 3 else None
-        return _rounded_up(min((impact + ease) * (1.0 if scope == "U" else 1.08), _HIGHEST))
+    def score(self) -> float:
+        """The score with all metrics that are there: that of the environment where it is described."""
+        return _score(self.text, self.version)
 
 
+@lru_cache(maxsize=_KEPT)
 def parse_vector(text: str) -> Vector | None:
-    """Return the metrics of a vector string; None when it is none."""
-    head, *rest = text.strip().split("/")
+    """Return the metrics of a vector string; None when it is none, or not whole."""
+    stripped = text.strip()
+    if _SHAPE.fullmatch(stripped) is None:
+        return None
+    head, _, rest = stripped.partition("/")
     version = _VERSIONS.get(head, 2)
-    parts = rest if head in _VERSIONS else [head, *rest]
-    metrics = tuple((name, value) for name, _, value in (part.partition(":") for part in parts))
-    return Vector(version, metrics) if all(value for _, value in metrics) and "AV" in dict(metrics) else None
+    body = rest if version > 2 else stripped
+    try:
+        _score(stripped, version)
+    except ValueError:
+        return None
+    metrics = dict(part.split(":", 1) for part in body.split("/"))
+    return Vector(version, stripped, metrics)
 
 
-def _rounded_up(value: float) -> float:
-    """Round up to one decimal without the traps of binary fractions (specification, appendix A)."""
-    whole = round(value * _FINE)
-    return whole / _FINE if whole % _COARSE == 0 else (whole // _COARSE + 1) / 10
+@lru_cache(maxsize=_KEPT)
+def _score(text: str, version: int) -> float:
+    """Return the score of all metrics in ``text``; raise ``ValueError`` when it is no whole vector."""
+    import cvss  # type: ignore[import-untyped]
+
+    kind: Any = getattr(cvss, _CLASSES[version])
+    try:
+        scores = kind(text).scores()
+    except cvss.CVSSError as error:
+        raise ValueError(str(error)) from error
+    return float(next(score for score in reversed(scores) if score is not None))

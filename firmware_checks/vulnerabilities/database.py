@@ -33,7 +33,7 @@ __all__ = [
 SOURCE_NAMES = {kind.value: kind.name.lower() for kind in SourceKind}
 _QUESTION = f"""
 SELECT a.record, a.node, a.range, a.attributes, a.product, r.score, r.is_authority,
-       r.origin, n.vulnerability IS NOT NULL, e.added, s.probability, r.text, r.cvss
+       r.origin, n.vulnerability IS NOT NULL, e.added, s.probability, r.text, r.cvss, r.cwes
 FROM affected a
 JOIN record r ON r.id = a.record
 LEFT JOIN authority n ON n.vulnerability = a.record / {SOURCES} AND n.product = a.product
@@ -76,6 +76,8 @@ class AffectedRow(NamedTuple):
     text: str | None
     cvss: str | None
     """Scores, vectors and who gave them, as JSON."""
+    cwes: str | None
+    """Numbers of CWE with commas between."""
 
 
 @cache

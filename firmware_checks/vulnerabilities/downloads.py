@@ -167,12 +167,12 @@ class Fetcher:
         raise InputError(f"{url}: cannot be fetched ({problem}); run it again to go on from there")
 
     def _transfer(self, url: str, target: Path) -> str:
-        part, state_file = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.state")
-        state = _read_state(state_file)
-        request = urllib.request.Request(url, headers=_headers(state, target, part))  # noqa: S310  # checked to be https
+        part = target.with_name(f"{target.name}.part")
+        part_state = _state_of(part)
+        request = urllib.request.Request(url, headers=_headers(target, part))  # noqa: S310  # checked to be https
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as response:
-                self._receive(response, part, state_file)
+                self._receive(response, part, part_state)
         except urllib.error.HTTPError as error:
             if error.code == HTTP_NOT_MODIFIED and target.is_file():
                 error.close()
@@ -181,6 +181,7 @@ class Fetcher:
                 part.unlink(missing_ok=True)
             raise
         part.replace(target)
+        part_state.replace(_state_of(target))  # after the file: a stop between the two costs a transfer, no more
         return target.name
 
     def _receive(self, response: http.client.HTTPResponse, part: Path, state_file: Path) -> None:
@@ -199,13 +200,20 @@ class Fetcher:
                 raise ConnectionError(f"stopped after {file.tell()} of {wanted} bytes")
 
 
-def _headers(state: _State, target: Path, part: Path) -> dict[str, str]:
+def _state_of(file: Path) -> Path:
+    """Return where it is kept what the server said about ``file``; a part has a state of its own."""
+    return file.with_name(f"{file.name}.state")
+
+
+def _headers(target: Path, part: Path) -> dict[str, str]:
     """Return what asks for the rest of a part of the same state, or for the whole unless it is unchanged."""
+    state = _read_state(_state_of(part))
     tag = state.etag or state.modified
     if tag and part.is_file() and (size := part.stat().st_size):
         return {"Range": f"bytes={size}-", "If-Range": tag}
     if not target.is_file():
         return {}
+    state = _read_state(_state_of(target))
     unchanged = {"If-None-Match": state.etag, "If-Modified-Since": state.modified}
     return {name: value for name, value in unchanged.items() if value}
 

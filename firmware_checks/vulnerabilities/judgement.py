@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from firmware_checks.vulnerabilities.cvss import parse_vector
 from firmware_checks.vulnerabilities.database import AffectedRow, StoredProduct
 from firmware_checks.vulnerabilities.knowledge import KnownProduct, KnownVulnerability
+from firmware_checks.vulnerabilities.known_exploited import exploited_since
 from firmware_checks.vulnerabilities.ranges import VersionRange
-from firmware_checks.vulnerabilities.record import SourceKind
+from firmware_checks.vulnerabilities.record import Cvss, SourceKind
 from firmware_checks.vulnerabilities.tables import SOURCES
 from firmware_checks.vulnerabilities.versions import version_key
 from toolkit.report.model import Confidence
@@ -22,6 +24,7 @@ OWN = "medharden"
 MOST_STATEMENTS = 12
 """Statements that one match shows; a record may name a hundred ranges."""
 _RANKS = {confidence: rank for rank, confidence in enumerate(Confidence)}
+_SCORES = msgspec.json.Decoder(tuple[Cvss, ...])
 _WORDS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
 
 
@@ -115,7 +118,11 @@ def match_of(name: str, case: Case, versions: Sequence[str], ceiling: Confidence
     affected = _held(claims, versions)
     status, confidence, reason = _verdict(case, best, versions, affected)
     known, row = case.known, case.row
-    score = row.score if row is not None else None
+    score, vector = (row.score, _vector_of(row)) if row is not None else (None, None)
+    severity = severity_word(score) if known is None or score is not None else known.severity.value
+    if known is not None and known.cvss is not None:
+        vector = vector or known.cvss
+        score = score if score is not None else _score_of(known.cvss)
     exploited = row.exploited_since if row is not None else None
     own_words = known.summary if known is not None else None
     return Match(
@@ -127,13 +134,27 @@ def match_of(name: str, case: Case, versions: Sequence[str], ceiling: Confidence
         range=best.provenance.range,
         versions=affected,
         score=score,
-        severity=severity_word(score) if known is None or score is not None else known.severity.value,
-        exploited_since=exploited or (known.kev.isoformat() if known is not None and known.kev else None),
+        vector=vector,
+        cwes=tuple(map(int, row.cwes.split(","))) if row is not None and row.cwes else (),
+        severity=severity,
+        exploited_since=exploited
+        or (known.kev.isoformat() if known is not None and known.kev else exploited_since(name)),
         epss=row.epss if row is not None else None,
         summary=own_words or (row.text if row is not None else None) or "",
         families=tuple(family.value for family in known.families) if known is not None else (),
         provenance=_statements(claims),
     )
+
+
+def _score_of(vector: str) -> float | None:
+    parsed = parse_vector(vector)
+    return None if parsed is None else parsed.score
+
+
+def _vector_of(row: AffectedRow) -> str | None:
+    """Return the vector of the highest score; of several, the newest version of CVSS."""
+    published = _SCORES.decode(row.cvss) if row.cvss is not None else ()
+    return next((each.vector for each in published if each.vector and each.score == row.score), None)
 
 
 def _held(claims: Sequence[Claim], versions: Sequence[str]) -> tuple[str, ...]:

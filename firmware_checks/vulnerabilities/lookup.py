@@ -17,8 +17,9 @@ from firmware_checks.vulnerabilities.support import support_of
 from toolkit.core.errors import FormatError, InputError
 from toolkit.report.model import Component, Confidence
 from toolkit.report.vulnerability import DataAge, Match, Support
+from toolkit.report.wording import Label
 
-__all__ = ["Answer", "component_named", "look_up"]
+__all__ = ["Answer", "component_named", "data_ages", "look_up"]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,11 +71,21 @@ def look_up(component: Component, knowledge: KnowledgeBase, database: Database |
         version=version,
         identified_by=identity.via.value,
         products=tuple(f"{vendor} {product}" for vendor, product in identity.products),
-        data=tuple(_ages(knowledge, database)),
+        data=tuple(data_ages(knowledge, database)),
         caution=CAUTION,
         support=support_of(identity, version, database, today) if version else (),
         matches=Matcher(knowledge, database).match(component),
     )
+
+
+def data_ages(knowledge: KnowledgeBase, database: Database | None) -> list[DataAge]:
+    """Return the data that is asked, each kind with the day of the newest."""
+    day = knowledge.date
+    own = [DataAge(name=str(Label.FACTS_SHIPPED), date=day.isoformat() if day else None)]
+    newest: dict[str, str] = {}
+    for feed in database.feeds() if database is not None else ():
+        newest[feed.kind] = max(feed.date, newest.get(feed.kind, ""))
+    return own + [DataAge(name=kind, date=newest[kind] or None) for kind in sorted(newest)]
 
 
 def _with_rule(component: Component) -> Component:
@@ -87,12 +98,3 @@ def _with_rule(component: Component) -> Component:
             cpe = rule.cpe_of(component.version)
             return msgspec.structs.replace(component, name=rule.name, title=rule.title, cpe=cpe)
     return component
-
-
-def _ages(knowledge: KnowledgeBase, database: Database | None) -> list[DataAge]:
-    day = knowledge.date
-    own = [DataAge(name="facts shipped with medharden", date=day.isoformat() if day else None)]
-    newest: dict[str, str] = {}
-    for feed in database.feeds() if database is not None else ():
-        newest[feed.kind] = max(feed.date, newest.get(feed.kind, ""))
-    return own + [DataAge(name=kind, date=newest[kind] or None) for kind in sorted(newest)]

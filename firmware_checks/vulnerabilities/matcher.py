@@ -61,6 +61,10 @@ class Matcher:
         self._components = environment
         self._identifier = Identifier(knowledge)
 
+    def identify(self, component: Component) -> Identity:
+        """Return what ``component`` goes by in the data."""
+        return self._identifier.identify(component)
+
     def match(self, component: Component) -> tuple[Match, ...]:
         """Return what is known to be wrong with ``component``, by name of the vulnerability."""
         identity = self._identifier.identify(component)

@@ -1,179 +1,131 @@
-"""What to do first: the vulnerabilities of a device in the order in which they may harm a patient.
+"""What to do first: how soon to act on each vulnerability of a device, in the order in which they may harm a patient.
 
-The decision is that of CISA's tree of SSVC: exploitation, automatable, technical impact, mission and well-being. The
-answers come from published data and from the device profile, in the spirit of the MITRE rubric for applying CVSS to
-medical devices, which asks for each metric what it means for therapy, diagnosis and monitoring; its questions are not
-reproduced. Sources: CISA, Stakeholder-Specific Vulnerability Categorization Guide (November 2022), with the table as
-published in CERTCC/SSVC, data/csv/cisa/cisa_coordinator_2_0_3.csv; MITRE, Rubric for Applying CVSS to Medical Devices
-(October 2020).
+The decision is that of SSVC for those who run devices: exploitation, exposure, automatable, human impact. The answers
+come from published data and from the device profile (``medical_rubric``); without one the worst is assumed. Sources:
+CERT/CC, SSVC, data/csv/ssvc/deployer_patch_application_priority_1_0_0.csv, which is held against in the tests; CISA's
+list of exploited vulnerabilities; FIRST, EPSS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated
+from functools import lru_cache
 
-import msgspec
-from msgspec import Meta
-
-from device_profiles.schema import DeviceProfile, Interface
-from device_profiles.vocabulary import Harm, InterfaceType, Reach, Therapy
+from device_profiles.vocabulary import Reach
 from firmware_checks.vulnerabilities.cvss import Vector, parse_vector
-from toolkit.report.vulnerability import Decision, Exploitation, Match, MatchStatus, Wellbeing
+from firmware_checks.vulnerabilities.medical_rubric import REACHES, VECTOR_REACH, Device, vector_here
+from toolkit.report.languages import Translator
+from toolkit.report.urgency import action_text, applies_text, meaning_text
+from toolkit.report.vulnerability import (
+    Decision,
+    Exploitation,
+    Exposure,
+    HumanImpact,
+    Match,
+    MatchStatus,
+    Urgency,
+    Vulnerability,
+)
 
-__all__ = [
-    "LIKELY",
-    "Decision",
-    "Exploitation",
-    "Ranked",
-    "Wellbeing",
-    "decide",
-    "rank",
-    "wellbeing_of",
-    "widest_reach",
-]
+__all__ = ["LIKELY", "Ranking", "decide", "first_fixed", "order"]
 
 LIKELY = 0.1
 """EPSS from here on counts as a public way to use it. Our own choice: no source of public exploits is at hand."""
-_TOTAL_SCORE = 9.0
-
-
+_LETTERS = {"d": Decision.DEFER, "s": Decision.SCHEDULED, "o": Decision.OUT_OF_CYCLE, "i": Decision.IMMEDIATE}
 _TREE = {
-    (Exploitation.NONE, False, False): "track track track",
-    (Exploitation.NONE, False, True): "track track track*",
-    (Exploitation.NONE, True, False): "track track attend",
-    (Exploitation.NONE, True, True): "track track attend",
-    (Exploitation.PUBLIC, False, False): "track track track*",
-    (Exploitation.PUBLIC, False, True): "track track* attend",
-    (Exploitation.PUBLIC, True, False): "track track attend",
-    (Exploitation.PUBLIC, True, True): "track track* attend",
-    (Exploitation.ACTIVE, False, False): "track track attend",
-    (Exploitation.ACTIVE, False, True): "track attend act",
-    (Exploitation.ACTIVE, True, False): "attend attend act",
-    (Exploitation.ACTIVE, True, True): "attend act act",
+    (Exploitation.NONE, Exposure.SMALL): "ddss dsss",
+    (Exploitation.NONE, Exposure.CONTROLLED): "dsss ssss",
+    (Exploitation.NONE, Exposure.OPEN): "dsss ssso",
+    (Exploitation.PUBLIC, Exposure.SMALL): "dsss ssss",
+    (Exploitation.PUBLIC, Exposure.CONTROLLED): "dsss ssso",
+    (Exploitation.PUBLIC, Exposure.OPEN): "ssso ssoo",
+    (Exploitation.ACTIVE, Exposure.SMALL): "ssoo sooo",
+    (Exploitation.ACTIVE, Exposure.CONTROLLED): "ssoo oooo",
+    (Exploitation.ACTIVE, Exposure.OPEN): "sooi ooii",
 }
-"""By exploitation, automatable and total impact: the decision for low, medium and high well-being impact."""
-_REACHES = (Reach.CASE_OPEN, Reach.BENCH, Reach.BEDSIDE, Reach.NEARBY, Reach.NETWORK, Reach.INTERNET)
-_VECTOR_REACH = {"N": Reach.NETWORK, "A": Reach.NEARBY, "L": Reach.BEDSIDE, "P": Reach.CASE_OPEN}
-_REACH_VECTOR = {Reach.NEARBY: "A", Reach.BEDSIDE: "L", Reach.BENCH: "P", Reach.CASE_OPEN: "P"}
-_USUAL_REACH = {
-    InterfaceType.ETHERNET: Reach.NETWORK,
-    InterfaceType.WIFI: Reach.NETWORK,
-    InterfaceType.CELLULAR: Reach.INTERNET,
-    InterfaceType.MODEM: Reach.INTERNET,
-    InterfaceType.BLE: Reach.NEARBY,
-    InterfaceType.BLUETOOTH_CLASSIC: Reach.NEARBY,
-    InterfaceType.RF_PROPRIETARY: Reach.NEARBY,
-    InterfaceType.DEBUG_PORT: Reach.CASE_OPEN,
-}
-_REACH_WORDS = {
-    Reach.INTERNET: "from the internet",
-    Reach.NETWORK: "over the hospital network",
-    Reach.NEARBY: "by radio from nearby",
-    Reach.BEDSIDE: "by somebody at the bedside",
-    Reach.BENCH: "by somebody with the device on a bench",
-    Reach.CASE_OPEN: "by somebody who opens the case",
-}
-_THERAPY_WORDS = {
-    Therapy.NONE: "the device does its job",
-    Therapy.MONITORING: "the patient is watched",
-    Therapy.DIAGNOSTIC: "results are right",
-    Therapy.THERAPEUTIC: "the treatment is right",
-    Therapy.LIFE_SUSTAINING: "the patient is kept alive",
-}
-_DECISION_ACTIONS = {
-    Decision.ACT: "Now: take the device off the network or out of use until it is mended",
-    Decision.ATTEND: "Before the next routine service: shield or close the way in",
-    Decision.TRACK_CLOSELY: "With the next update, and look again each month",
-    Decision.TRACK: "With the next routine update",
-}
+"""By exploitation and exposure: the decisions for low to very high human impact, not automatable and automatable."""
+_EXPOSURES = tuple(Exposure)
+_OF_DEVICE = {Reach.INTERNET: Exposure.OPEN, Reach.NETWORK: Exposure.CONTROLLED, Reach.NEARBY: Exposure.CONTROLLED}
+_WIDEST = {"A": Exposure.CONTROLLED, "L": Exposure.CONTROLLED, "P": Exposure.SMALL}
+"""From where a vulnerability can be used at most, by its attack vector."""
+_ENGLISH = Translator()
 
 
-class Ranked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One vulnerability of a device with what to do about it."""
-
-    match: Match
-    decision: Annotated[Decision, Meta(description="How soon to act, in the words of SSVC.")]
-    exploitation: Annotated[Exploitation, Meta(description="What is known of its use in attacks.")]
-    automatable: Annotated[bool, Meta(description="Whether a program could use it on many devices at once.")]
-    total: Annotated[bool, Meta(description="Whether it gives full control, or nobody knows.")]
-    wellbeing: Annotated[Wellbeing, Meta(description="What is at stake for patients.")]
-    reachable: Annotated[
-        bool | None, Meta(description="Whether the device has a way in as wide as it asks for; null when not known.")
-    ]
-    score: Annotated[
-        float | None, Meta(description="CVSS 3 base score with this device's widest way in; else the published score.")
-    ]
-    sentence: Annotated[str, Meta(description="What it means, in words.")]
-    action: Annotated[str, Meta(description="What to do.")]
+def decide(exploitation: Exploitation, exposure: Exposure, *, automatable: bool, impact: HumanImpact) -> Decision:
+    """Return the decision of the published table."""
+    row = _TREE[exploitation, exposure].split()[automatable]
+    return _LETTERS[row[list(HumanImpact).index(impact)]]
 
 
-def decide(exploitation: Exploitation, *, automatable: bool, total: bool, wellbeing: Wellbeing) -> Decision:
-    """Return CISA's decision."""
-    row = _TREE[exploitation, automatable, total].split()
-    return Decision(row[list(Wellbeing).index(wellbeing)])
+class Ranking:
+    """Says how urgent vulnerabilities are in one device."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._here = lru_cache(maxsize=None)(self._scored)
+        self._way = lru_cache(maxsize=None)(self._way_in)
+
+    def urgency(self, match: Match, title: str) -> Urgency | None:
+        """Return how urgent ``match`` of the component ``title`` is; None when it does not apply."""
+        if match.status is MatchStatus.NOT_AFFECTED:
+            return None
+        here = self._here(match.vector or "")
+        exposure, automatable, reachable = self._way(match.vector or "")
+        exploitation, impact = _exploitation(match), self.device.human_impact
+        decision = decide(exploitation, exposure, automatable=automatable, impact=impact)
+        is_certain = match.status is MatchStatus.AFFECTED
+        return Urgency(
+            decision=decision,
+            exploitation=exploitation,
+            exposure=exposure,
+            automatable=automatable,
+            human_impact=impact,
+            reachable=reachable,
+            score=match.score if here is None else here.score,
+            vector=None if here is None else here.text,
+            sentence=_sentence(exploitation, exposure, impact, is_certain=is_certain),
+            action=_action(decision, title, first_fixed(match.range), is_certain=is_certain),
+        )
+
+    def _scored(self, text: str) -> Vector | None:
+        vector = parse_vector(text)
+        return None if vector is None else vector_here(vector, self.device)
+
+    def _way_in(self, text: str) -> tuple[Exposure, bool, bool | None]:
+        """Return from where a vulnerability can be used here, whether by a program, and whether at all."""
+        vector, reach = parse_vector(text), self.device.reach
+        exposure = Exposure.OPEN if reach is None else _OF_DEVICE.get(reach, Exposure.SMALL)
+        is_networked = reach in (None, Reach.NETWORK, Reach.INTERNET)
+        if vector is None:
+            return exposure, is_networked, None
+        asked = vector.metrics["AV"]
+        reachable = None if reach is None else REACHES.index(reach) >= REACHES.index(VECTOR_REACH[asked])
+        widest = Exposure.SMALL if reachable is False else _WIDEST.get(asked, Exposure.OPEN)
+        narrower = min(exposure, widest, key=_EXPOSURES.index)
+        return narrower, is_networked and vector.is_automatable, reachable
 
 
-def wellbeing_of(therapy: Therapy, harm: Harm) -> Wellbeing:
-    """Return what is at stake for patients: the worse of what the device does and what harm it can do."""
-    if therapy is Therapy.LIFE_SUSTAINING or harm in (Harm.CRITICAL, Harm.CATASTROPHIC):
-        return Wellbeing.HIGH
-    return Wellbeing.MEDIUM if therapy is Therapy.THERAPEUTIC or harm is Harm.SERIOUS else Wellbeing.LOW
-
-
-def widest_reach(interfaces: Iterable[Interface]) -> Reach | None:
-    """Return the farthest place from which any interface can be used; None when no interface is known."""
-    reaches = [each.reach or _USUAL_REACH.get(each.type, Reach.BEDSIDE) for each in interfaces]
-    return max(reaches, key=_REACHES.index, default=None)
-
-
-def rank(matches: Iterable[Match], profile: DeviceProfile, vectors: Mapping[str, str]) -> list[Ranked]:
-    """Return ``matches`` in the order in which to act; ``vectors`` has CVSS vectors by name where they are known.
-
-    Nothing is left out: what does not apply to the device stands at the end with its reason.
-    """
-    reach = widest_reach(profile.interfaces)
-    ranked = [_ranked(match, profile, reach, parse_vector(vectors.get(match.id, ""))) for match in matches]
-    return sorted(ranked, key=_urgency)
-
-
-def _urgency(ranked: Ranked) -> tuple[bool, int, bool, bool, bool, float, float, str]:
-    match = ranked.match
+def order(row: Vulnerability) -> tuple[bool, int, bool, bool, bool, float, float, str, str, str]:
+    """Return what sorts vulnerabilities by how soon to act; what does not apply stands last, with its reason."""
+    urgency = row.urgency
     return (
-        match.status is MatchStatus.NOT_AFFECTED,
-        list(Decision).index(ranked.decision),
-        match.exploited_since is None,
-        match.status is not MatchStatus.AFFECTED,
-        ranked.reachable is False,
-        -(ranked.score or 0.0),
-        -(match.epss or 0.0),
-        match.id,
+        urgency is None,
+        urgency.decision.rank if urgency is not None else 0,
+        row.exploited_since is None,
+        row.status is not MatchStatus.AFFECTED,
+        urgency is not None and urgency.reachable is False,
+        -((urgency.score if urgency is not None else row.score) or 0.0),
+        -(row.epss or 0.0),
+        row.component,
+        row.component_version or "",
+        row.id,
     )
 
 
-def _ranked(match: Match, profile: DeviceProfile, reach: Reach | None, vector: Vector | None) -> Ranked:
-    needed = _VECTOR_REACH.get(vector.get("AV")) if vector is not None else None
-    reachable = None if reach is None or needed is None else _REACHES.index(reach) >= _REACHES.index(needed)
-    is_networked = reach in (None, Reach.NETWORK, Reach.INTERNET)
-    exploitation = _exploitation(match)
-    automatable = is_networked and (vector is None or vector.is_automatable)
-    total = vector.is_total if vector is not None else match.score is None or match.score >= _TOTAL_SCORE
-    wellbeing = wellbeing_of(profile.safety.therapy, profile.safety.worst_case_harm)
-    decision = decide(exploitation, automatable=automatable, total=total, wellbeing=wellbeing)
-    if match.status is MatchStatus.NOT_AFFECTED:
-        decision = Decision.TRACK
-    return Ranked(
-        match=match,
-        decision=decision,
-        exploitation=exploitation,
-        automatable=automatable,
-        total=total,
-        wellbeing=wellbeing,
-        reachable=reachable,
-        score=_score_here(match, vector, reach, is_reachable=reachable),
-        sentence=_sentence(match, profile, reach, exploitation, is_reachable=reachable),
-        action=_action(match, decision),
-    )
+def first_fixed(text: str) -> str | None:
+    """Return the version in which a range like ``>=1.0 <2.0`` is mended; None where it names none."""
+    before, mark, version = text.rpartition("<")
+    is_first_fixed = bool(mark) and not before.endswith("<") and not version.startswith("=")
+    return version if is_first_fixed and " " not in version else None
 
 
 def _exploitation(match: Match) -> Exploitation:
@@ -182,44 +134,12 @@ def _exploitation(match: Match) -> Exploitation:
     return Exploitation.PUBLIC if (match.epss or 0.0) >= LIKELY else Exploitation.NONE
 
 
-def _score_here(match: Match, vector: Vector | None, reach: Reach | None, *, is_reachable: bool | None) -> float | None:
-    if vector is None or reach is None or vector.version != 3:
-        return match.score
-    here = vector if is_reachable is not False else vector.with_attack_vector(_REACH_VECTOR[reach])
-    score = here.base_score()
-    return match.score if score is None else score
+@lru_cache(maxsize=256)
+def _sentence(exploitation: Exploitation, exposure: Exposure, impact: HumanImpact, *, is_certain: bool) -> str:
+    applies = applies_text(is_certain=is_certain, say=_ENGLISH)
+    return f"{applies} {meaning_text(exploitation, exposure, impact, _ENGLISH)}"
 
 
-def _sentence(
-    match: Match, profile: DeviceProfile, reach: Reach | None, exploitation: Exploitation, *, is_reachable: bool | None
-) -> str:
-    if match.status is MatchStatus.NOT_AFFECTED:
-        return f"It does not apply: {match.reason}."
-    applies = "It applies" if match.status is MatchStatus.AFFECTED else "It may apply"
-    used = {
-        Exploitation.ACTIVE: f"has been used in attacks since {match.exploited_since}",
-        Exploitation.PUBLIC: "is likely to be used in attacks soon",
-        Exploitation.NONE: "is not known to be used in attacks",
-    }[exploitation]
-    if reach is None:
-        way = "how the device can be reached is not known"
-    elif is_reachable is False:
-        way = f"it asks for a wider way in than the device has, which can be reached only {_REACH_WORDS[reach]}"
-    else:
-        way = f"the device can be reached {_REACH_WORDS[reach]}"
-    safety = profile.safety
-    stake = f"whether {_THERAPY_WORDS[safety.therapy]} may depend on it, the worst harm is {safety.worst_case_harm}"
-    return f"{applies} and {used}; {way}; {stake}."
-
-
-def _action(match: Match, decision: Decision) -> str:
-    if match.status is MatchStatus.NOT_AFFECTED:
-        return "Nothing to do; keep the reason on file."
-    if match.status is MatchStatus.UNDER_INVESTIGATION:
-        return f"{_DECISION_ACTIONS[decision]}; ask the maker whether it applies."
-    first_fixed = match.range.rpartition("<")[2]
-    is_exclusive = "<" in match.range and not first_fixed.startswith("=") and " " not in first_fixed
-    how = f"ask the maker for software with version {first_fixed} or later of the part" if is_exclusive else (
-        "ask the maker for software in which it is mended"
-    )  # fmt: skip
-    return f"{_DECISION_ACTIONS[decision]}; {how}."
+@lru_cache(maxsize=4_096)
+def _action(decision: Decision, title: str, update_to: str | None, *, is_certain: bool) -> str:
+    return action_text(decision, title, update_to, is_certain=is_certain, say=_ENGLISH)

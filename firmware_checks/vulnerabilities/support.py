@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from firmware_checks.vulnerabilities.database import Database, StoredCycle
 from firmware_checks.vulnerabilities.identification import Identity
 from firmware_checks.vulnerabilities.knowledge import KnownProduct, Lifecycle, SupportState
 from firmware_checks.vulnerabilities.versions import compare
-from toolkit.report.vulnerability import Support
+from toolkit.report.vulnerability import ComponentSupport, Support
 
-__all__ = ["support_of"]
+__all__ = ["mended_no_more", "support_of"]
 
 
 def support_of(identity: Identity, version: str, database: Database | None, today: date) -> tuple[Support, ...]:
@@ -21,6 +22,22 @@ def support_of(identity: Identity, version: str, database: Database | None, toda
     if database is not None:
         found += (_stored(cycle, today) for cycle in database.cycles(_names(identity)) if _is_in(version, cycle.cycle))
     return tuple(found)
+
+
+def mended_no_more(support: Iterable[ComponentSupport]) -> dict[tuple[str, str | None], ComponentSupport]:
+    """Return by name and version the components that no source says are mended for all who use them, and who says so.
+
+    Where sources disagree the later day counts.
+    """
+    found: dict[tuple[str, str | None], ComponentSupport] = {}
+    mended: set[tuple[str, str | None]] = set()
+    for said in support:
+        key = said.component, said.component_version
+        if said.state not in _NO_MORE:
+            mended.add(key)
+        elif key not in found or (said.until or "") > (found[key].until or ""):
+            found[key] = said
+    return {key: said for key, said in found.items() if key not in mended}
 
 
 def _lines(product: KnownProduct, version: str) -> list[Lifecycle]:
@@ -52,6 +69,7 @@ def _stored(cycle: StoredCycle, today: date) -> Support:
     )
 
 
+_NO_MORE = (SupportState.ENDED.value, "paid")
 _WORDS = {"yes": SupportState.ENDED.value, "no": SupportState.SUPPORTED.value}
 
 

@@ -1,35 +1,35 @@
-"""The components as a CycloneDX 1.6 bill of materials: the one door to the CycloneDX library.
+"""Components and their vulnerabilities as a CycloneDX 1.6 bill of materials: the one door to the CycloneDX library.
 
 What the document says beyond components stands in properties whose names begin with ``medharden:``. Equal reports give
-equal bytes: the serial number is derived from the report, and there is no time stamp.
+equal bytes: the serial number is derived from the report, and the time is the day it was judged by.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from toolkit.core.findings import Evidence, Severity
-from toolkit.report.json_report import to_json
+from toolkit.report.cyclonedx_vex import IMAGE, component_reference, serial_number, vulnerability_entries
+from toolkit.report.exchange import NO_DAY, component_purl, document_day, document_moment, is_day, standard_cpe
 from toolkit.report.model import Component, Confidence, Report
+from toolkit.report.vulnerability import ComponentSupport
 
 if TYPE_CHECKING:
     from cyclonedx.model import Property
     from cyclonedx.model.bom import Bom
     from cyclonedx.model.component import Component as BomComponent
     from cyclonedx.model.component_evidence import ComponentEvidence, Identity, Occurrence
-    from packageurl import PackageURL
 
 __all__ = ["to_cyclonedx"]
 
-SERIAL_NUMBERS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:medharden:cyclonedx")
-"""Name space in which the digest of a report becomes the serial number of its bill of materials."""
+END_OF_SUPPORT: Final = "cdx:lifecycle:milestone:endOfSupport"
+"""Source: https://github.com/CycloneDX/cyclonedx-property-taxonomy"""
 
 CONFIDENCE_VALUES: Final = MappingProxyType(
     {
@@ -41,13 +41,6 @@ CONFIDENCE_VALUES: Final = MappingProxyType(
 )
 """CycloneDX counts confidence from 0 to 1; our four words are spread over it."""
 
-_CPE: Final = re.compile(
-    r"cpe:2\.3:[aho*-](?::(?:[A-Za-z0-9._*?-]|\\[\\*?!\"#$%&'()+,/:;<=>@\[\]^`{|}~-])+){5}"
-    r"(?::(?:[a-zA-Z]{2,3}(?:-(?:[a-zA-Z]{2}|[0-9]{3}))?|[*-]))"
-    r"(?::(?:[A-Za-z0-9._*?-]|\\[\\*?!\"#$%&'()+,/:;<=>@\[\]^`{|}~-])+){4}"
-)
-"""A CPE 2.3 formatted string, NIST IR 7695 section 6.2: part, 5 fields, language, 4 fields."""
-
 
 def to_cyclonedx(report: Report) -> bytes:
     """Return the bill of materials of the image as CycloneDX 1.6 JSON."""
@@ -55,6 +48,11 @@ def to_cyclonedx(report: Report) -> bytes:
 
     document = json.loads(JsonV1Dot6(_bom(report)).output_as_string())
     del document["metadata"]["timestamp"]  # the library always sets one
+    if document_day(report) != NO_DAY:
+        document["metadata"]["timestamp"] = document_moment(report)
+    document["compositions"] = [{"aggregate": "incomplete", "assemblies": [IMAGE]}]  # more may be inside
+    if entries := list(vulnerability_entries(report, str)):
+        document["vulnerabilities"] = entries
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
@@ -62,16 +60,26 @@ def _bom(report: Report) -> Bom:
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component as BomComponent
     from cyclonedx.model.component import ComponentType
+    from cyclonedx.model.lifecycle import LifecyclePhase, PredefinedLifecycle
 
-    components = [_component(number, component) for number, component in enumerate(report.components)]
+    support: dict[tuple[str, str | None], list[ComponentSupport]] = {}
+    for row in report.support:
+        support.setdefault((row.component, row.component_version), []).append(row)
+    components = [
+        _component(number, component, support.get((component.name, component.version), []))
+        for number, component in enumerate(report.components)
+    ]
     image = _image(report)
     maker = BomComponent(
         type=ComponentType.APPLICATION, name=report.tool.name, version=report.tool.version, bom_ref="tool"
     )
-    metadata = BomMetaData(component=image, properties=_properties(_report_facts(report)))
+    metadata = BomMetaData(
+        component=image,
+        lifecycles=[PredefinedLifecycle(phase=LifecyclePhase.POST_BUILD)],
+        properties=_properties(_report_facts(report)),
+    )
     metadata.tools.components.add(maker)
-    serial_number = uuid.uuid5(SERIAL_NUMBERS, to_json(report).decode())
-    bom = Bom(serial_number=serial_number, metadata=metadata, components=components)
+    bom = Bom(serial_number=uuid.UUID(serial_number(report)), metadata=metadata, components=components)
     bom.register_dependency(image, components)
     return bom
 
@@ -84,23 +92,23 @@ def _image(report: Report) -> BomComponent:
     return BomComponent(
         type=ComponentType.FIRMWARE,
         name=report.subject.name,
-        bom_ref="image",
+        bom_ref=IMAGE,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=report.subject.sha256)],
         properties=_properties(_image_facts(report)),
     )
 
 
-def _component(number: int, component: Component) -> BomComponent:
+def _component(number: int, component: Component, support: Sequence[ComponentSupport]) -> BomComponent:
     from cyclonedx.model.component import Component as BomComponent
 
-    reference = f"component-{number}"
-    purl = _purl(component)
-    cpe = component.cpe if component.cpe and _CPE.fullmatch(component.cpe) else None
+    reference = component_reference(number)
+    purl, cpe = component_purl(component), standard_cpe(component)
     facts: list[tuple[str, str]] = [("rule", component.name), ("category", component.category)]
     facts += [("confidence", component.confidence.value)]
     facts += [("version-candidate", version) for version in component.version_candidates]
     facts += [("purl", component.purl)] if component.purl and purl is None else []
     facts += [("cpe", component.cpe)] if component.cpe and cpe is None else []
+    facts += [("support", f"{row.state} ({row.line}; {row.basis}; {row.source})") for row in support]
     return BomComponent(
         name=component.title,
         version=component.version,
@@ -108,20 +116,16 @@ def _component(number: int, component: Component) -> BomComponent:
         purl=purl,
         cpe=cpe,
         evidence=_evidence(component, reference),
-        properties=_properties(facts),
+        properties=[*_properties(facts), *_end_of_support(support)],
     )
 
 
-def _purl(component: Component) -> PackageURL | None:
-    """Return the package URL; None when there is none or a version from the image made it unreadable."""
-    from packageurl import PackageURL
+def _end_of_support(support: Sequence[ComponentSupport]) -> list[Property]:
+    """Return the first day that any source gives, under the name that CycloneDX has registered for it."""
+    from cyclonedx.model import Property
 
-    if component.purl is None:
-        return None
-    try:
-        return PackageURL.from_string(component.purl)
-    except ValueError:
-        return None
+    day = min((row.until for row in support if row.until and is_day(row.until)), default=None)
+    return [] if day is None else [Property(name=END_OF_SUPPORT, value=day)]
 
 
 def _evidence(component: Component, reference: str) -> ComponentEvidence:

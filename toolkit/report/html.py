@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from toolkit.core.findings import Evidence, Finding
@@ -16,21 +16,25 @@ from toolkit.report.languages import ENGLISH, Translator
 from toolkit.report.markup import Markup, element, join
 from toolkit.report.model import Component, Integrity, RegionKind, RegionRecord, Report
 from toolkit.report.printable import printable
+from toolkit.report.sheet import Sheet
 from toolkit.report.summary import (
     address_text,
+    ages_text,
     counts_text,
     coverage_text,
     evidence_text,
     fact_text,
     identity,
     in_words,
+    notes,
     shares,
+    to_settle,
     upper_rows,
     verdict,
     version_text,
     worst_first,
 )
-from toolkit.report.vulnerability import DataAge
+from toolkit.report.vulnerability_pages import VulnerabilityPages
 from toolkit.report.wording import CONFIDENCE_NAMES, KIND_MEANINGS, KIND_NAMES, SEVERITY_NAMES, Label
 
 __all__ = ["to_html"]
@@ -58,53 +62,18 @@ def _short(words: str) -> str:
     return printable(words, most=FIRST_CHARACTERS)
 
 
-def _with_age(data: DataAge) -> str:
-    return f"{data.name} ({data.date})" if data.date else data.name
-
-
 def _with_digest(what: str, sha256: str | None) -> Markup:
     return join([what, element("span", "SHA-256 ", element("code", sha256), class_="line")]) if sha256 else join([what])
 
 
-class _Page:
+class _Page(Sheet):
     """One report on its way to one page."""
-
-    def __init__(self, report: Report, say: Translator) -> None:
-        self._report = report
-        self._say = say
 
     def write(self) -> str:
         """Return the whole document."""
+        self._vulnerable = VulnerabilityPages(self.report, self.say)
         body = element("body", kind_patterns(), self._first_page(), self._evidence())
-        return f"<!DOCTYPE html>\n{element('html', self._head(), body, lang=self._say.language)}\n"
-
-    # parts that all sections are made of
-
-    def _section(self, label: Label, identifier: str, *content: str) -> Markup:
-        heading = element("h2", self._say(label), id=identifier)
-        return element("section", heading, *content, aria_labelledby=identifier)
-
-    def _paragraph(self, label: Label, **values: object) -> Markup:
-        return element("p", self._say(label, **values))
-
-    def _table(self, heads: Iterable[Label], rows: Iterable[Markup], class_: str = "") -> Markup:
-        head = element("tr", *(element("th", self._say(label), scope="col") for label in heads))
-        body = element("tbody", join(rows, "\n"))
-        return element("table", element("thead", head), body, class_=class_ or None)
-
-    def _facts(self, facts: Iterable[tuple[Label, str]]) -> Markup:
-        rows = (
-            element("tr", element("th", self._say(label), scope="row"), element("td", value)) for label, value in facts
-        )
-        return element("table", element("tbody", join(rows, "\n")), class_="facts")
-
-    def _more(self, count: int) -> Markup:
-        if count <= 0:
-            return Markup("")
-        return element("p", self._say(Label.MORE_ROWS_JSON, count=self._say.number(count)), class_="more")
-
-    def _list(self, items: Iterable[str]) -> Markup:
-        return element("ul", *(element("li", item) for item in items))
+        return f"<!DOCTYPE html>\n{element('html', self._head(), body, lang=self.say.language)}\n"
 
     # page one
 
@@ -112,7 +81,7 @@ class _Page:
         style = (importlib.resources.files("toolkit.report") / "report.css").read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-        title = f"{self._say(Label.REPORT)}: {self._report.subject.name}"
+        title = f"{self.say(Label.REPORT)}: {self.report.subject.name}"
         return element(
             "head",
             element("meta", charset="utf-8"),
@@ -129,6 +98,7 @@ class _Page:
             self._title(),
             self._verdict(),
             self._what_to_do(),
+            self._vulnerable.steps(),
             self._identity(),
             self._coverage(),
             self._not_said(),
@@ -136,36 +106,36 @@ class _Page:
         )
 
     def _title(self) -> Markup:
-        say, tool = self._say, self._report.tool
+        say, tool = self.say, self.report.tool
         made_by = say(Label.MADE_BY, name=tool.name, version=tool.version)
         return element(
             "header",
             element("p", say(Label.REPORT), element("span", made_by, class_="made-by"), class_="kicker"),
-            element("h1", element("bdi", self._report.subject.name)),
+            element("h1", element("bdi", self.report.subject.name)),
         )
 
     def _verdict(self) -> Markup:
-        say = self._say
-        light = verdict(self._report)
+        say = self.say
+        light = verdict(self.report)
         words = element(
             "div",
             element("p", say(light.light.value), class_="word"),
             element("p", say(light.headline), class_="headline"),
-            *(element("p", say(note)) for note in light.notes),
-            element("p", counts_text(self._report, say)),
+            *(element("p", note) for note in notes(self.report, say)),
+            element("p", counts_text(self.report, say)),
         )
         return element("section", lamps(light.light), words, class_=f"verdict {light.light.name.lower()}", id="verdict")
 
     def _identity(self) -> Markup:
-        say = self._say
-        facts = [*identity(self._report, say)[1:], (Label.SHA256, self._report.subject.sha256)]
+        say = self.say
+        facts = [*identity(self.report, say)[1:], (Label.SHA256, self.report.subject.sha256)]
         terms = (element("div", element("dt", say(label)), element("dd", value)) for label, value in facts)
-        words = element("p", in_words(self._report, say))
-        return self._section(Label.WHAT_IT_IS, "what", words, element("dl", *terms, class_="identity"))
+        words = element("p", in_words(self.report, say))
+        return self.section(Label.WHAT_IT_IS, "what", words, element("dl", *terms, class_="identity"))
 
     def _coverage(self) -> Markup:
-        say, coverage = self._say, self._report.coverage
-        parts = shares(self._report)
+        say, coverage = self.say, self.report.coverage
+        parts = shares(self.report)
         total = sum(part.size for part in parts)
         legend = [
             element(
@@ -179,30 +149,32 @@ class _Page:
         ]
         unread = [self._unread_line(n) for n in range(min(FIRST_UNREAD, len(coverage.unread)))]
         left_out = len(coverage.unread) - FIRST_UNREAD
-        not_read = [element("p", element("b", say(Label.NOT_READ))), self._list(unread), self._more_below(left_out)]
-        return self._section(
+        not_read = [element("p", element("b", say(Label.NOT_READ))), self.list(unread), self._more_below(left_out)]
+        return self.section(
             Label.COVERAGE,
             "coverage",
-            element("p", coverage_text(self._report, say)),
+            element("p", coverage_text(self.report, say)),
             bar(parts, say) if total else "",
             element("ul", *legend, class_="legend"),
             *(not_read if unread else []),
         )
 
     def _unread_line(self, index: int) -> Markup:
-        item = self._report.coverage.unread[index]
-        return join([element("bdi", _short(item.path)), f" ({self._say.size(item.size)}): {_short(item.reason)}"])
+        item = self.report.coverage.unread[index]
+        return join([element("bdi", _short(item.path)), f" ({self.say.size(item.size)}): {_short(item.reason)}"])
 
     def _more_below(self, count: int) -> Markup:
         if count <= 0:
             return Markup("")
-        return element("p", self._say(Label.MORE_BELOW, count=self._say.number(count)), class_="more")
+        return element("p", self.say(Label.MORE_BELOW, count=self.say.number(count)), class_="more")
 
     def _what_to_do(self) -> Markup:
-        say = self._say
-        findings = worst_first(self._report.findings)
+        say = self.say
+        findings = to_settle(self.report)
+        if not findings and self.report.steps:
+            return Markup("")
         if not findings:
-            return self._section(Label.WHAT_TO_DO_FIRST, "first", self._paragraph(Label.NOTHING_TO_SETTLE))
+            return self.section(Label.WHAT_TO_DO_FIRST, "first", self.paragraph(Label.NOTHING_TO_SETTLE))
         items = [
             element(
                 "li",
@@ -212,22 +184,22 @@ class _Page:
             )
             for finding in findings[:FIRST_FINDINGS]
         ]
-        return self._section(
+        return self.section(
             Label.WHAT_TO_DO_FIRST,
             "first",
             element("ol", *items, class_="first-findings"),
-            self._more_below(len(findings) - FIRST_FINDINGS),
+            self._more_below(len(self.report.findings) - min(len(findings), FIRST_FINDINGS)),
         )
 
     def _severity(self, finding: Finding) -> Markup:
-        return element("span", self._say(SEVERITY_NAMES[finding.severity]), class_=f"severity {finding.severity.value}")
+        return element("span", self.say(SEVERITY_NAMES[finding.severity]), class_=f"severity {finding.severity.value}")
 
     def _not_said(self) -> Markup:
-        return self._section(
+        return self.section(
             Label.NOT_SAID,
             "not-said",
-            self._list(map(self._say, self._report.not_examined)),
-            element("p", self._say(Label.NOT_A_MEDICAL_DEVICE), class_="quiet"),
+            self.list(map(self.say, self.report.not_examined)),
+            element("p", self.say(Label.NOT_A_MEDICAL_DEVICE), class_="quiet"),
         )
 
     # the evidence
@@ -236,6 +208,7 @@ class _Page:
         return join(
             [
                 self._findings(),
+                *self._vulnerable.sections(),
                 self._components(),
                 self._check_values(),
                 self._maps(),
@@ -248,14 +221,14 @@ class _Page:
         )
 
     def _findings(self) -> Markup:
-        findings = worst_first(self._report.findings)
+        findings = worst_first(self.report.findings)
         if not findings:
-            return self._section(Label.FINDINGS, "findings", self._paragraph(Label.NO_FINDINGS))
+            return self.section(Label.FINDINGS, "findings", self.paragraph(Label.NO_FINDINGS))
         articles = [self._finding(finding) for finding in findings[:MOST_FINDINGS]]
-        return self._section(Label.FINDINGS, "findings", *articles, self._more(len(findings) - MOST_FINDINGS))
+        return self.section(Label.FINDINGS, "findings", *articles, self.more(len(findings) - MOST_FINDINGS))
 
     def _finding(self, finding: Finding) -> Markup:
-        say = self._say
+        say = self.say
         facts: list[tuple[Label, str]] = [
             (Label.SEEN, finding.detail),
             (Label.ACTION, say(finding.remedy) if finding.remedy else ""),
@@ -264,30 +237,30 @@ class _Page:
             (Label.CHECK, element("code", finding.check)),
         ]
         heading = element("h3", self._severity(finding), say(finding.title))
-        return element("article", heading, self._facts((label, value) for label, value in facts if value))
+        return element("article", heading, self.facts((label, value) for label, value in facts if value))
 
     def _places(self, evidence: Sequence[Evidence]) -> Markup:
         lines = [self._place(item) for item in evidence[:MOST_PLACES]]
         if len(evidence) > MOST_PLACES:
-            left_out = self._say.number(len(evidence) - MOST_PLACES)
-            lines.append(element("span", self._say(Label.MORE_ROWS_JSON, count=left_out)))
+            left_out = self.say.number(len(evidence) - MOST_PLACES)
+            lines.append(element("span", self.say(Label.MORE_ROWS_JSON, count=left_out)))
         return join(lines, element("br"))
 
     def _place(self, evidence: Evidence) -> Markup:
-        where = element("bdi", evidence_text(evidence, self._say))
+        where = element("bdi", evidence_text(evidence, self.say))
         return join([where, " ", element("code", evidence.excerpt)]) if evidence.excerpt else where
 
     def _components(self) -> Markup:
-        components = self._report.components
+        components = self.report.components
         if not components:
-            return self._section(Label.COMPONENTS, "components", self._paragraph(Label.NO_COMPONENTS))
+            return self.section(Label.COMPONENTS, "components", self.paragraph(Label.NO_COMPONENTS))
         heads = (Label.COMPONENT, Label.VERSION, Label.CONFIDENCE, Label.EVIDENCE)
         rows = (self._component(component) for component in components[:MOST_COMPONENTS])
-        more = self._more(len(components) - MOST_COMPONENTS)
-        return self._section(Label.COMPONENTS, "components", self._table(heads, rows, "components"), more)
+        more = self.more(len(components) - MOST_COMPONENTS)
+        return self.section(Label.COMPONENTS, "components", self.table(heads, rows, "components"), more)
 
     def _component(self, component: Component) -> Markup:
-        say = self._say
+        say = self.say
         identifiers = [element("code", name) for name in (component.purl, component.cpe) if name]
         return element(
             "tr",
@@ -298,20 +271,20 @@ class _Page:
         )
 
     def _check_values(self) -> Markup:
-        rows = [self._check_value(row, value) for row in self._report.regions for value in row.integrity]
+        rows = [self._check_value(row, value) for row in self.report.regions for value in row.integrity]
         if not rows:
-            return self._section(Label.INTEGRITY, "integrity", self._paragraph(Label.NO_INTEGRITY))
+            return self.section(Label.INTEGRITY, "integrity", self.paragraph(Label.NO_INTEGRITY))
         heads = (Label.VERDICT, Label.COVERS, Label.STORED, Label.COMPUTED, Label.WHERE)
-        return self._section(
+        return self.section(
             Label.INTEGRITY,
             "integrity",
-            self._paragraph(Label.INTEGRITY_NOTE),
-            self._table(heads, rows[:MOST_CHECK_VALUES]),
-            self._more(len(rows) - MOST_CHECK_VALUES),
+            self.paragraph(Label.INTEGRITY_NOTE),
+            self.table(heads, rows[:MOST_CHECK_VALUES]),
+            self.more(len(rows) - MOST_CHECK_VALUES),
         )
 
     def _check_value(self, row: RegionRecord, value: Integrity) -> Markup:
-        say = self._say
+        say = self.say
         verdict_word = element("b", say(Label.VALID if value.valid else Label.INVALID))
         return element(
             "tr",
@@ -323,23 +296,23 @@ class _Page:
         )
 
     def _maps(self) -> Markup:
-        spaces = address_spaces(self._report.regions)
+        spaces = address_spaces(self.report.regions)
         if not spaces:
-            return self._section(Label.ADDRESS_MAP, "map", self._paragraph(Label.NO_ADDRESSES))
+            return self.section(Label.ADDRESS_MAP, "map", self.paragraph(Label.NO_ADDRESSES))
         figures = [
             element(
                 "figure",
-                element("figcaption", self._say(Label.MAP_OF, name=space.name)),
-                picture(space, self._say),
+                element("figcaption", self.say(Label.MAP_OF, name=space.name)),
+                picture(space, self.say),
             )
             for space in spaces[:MOST_MAPS]
         ]
         if len(spaces) > MOST_MAPS:
-            figures.append(self._paragraph(Label.MORE_MAPS, count=len(spaces) - MOST_MAPS))
-        return self._section(Label.ADDRESS_MAP, "map", self._paragraph(Label.MAP_NOTE), self._kinds(), *figures)
+            figures.append(self.paragraph(Label.MORE_MAPS, count=len(spaces) - MOST_MAPS))
+        return self.section(Label.ADDRESS_MAP, "map", self.paragraph(Label.MAP_NOTE), self._kinds(), *figures)
 
     def _kinds(self) -> Markup:
-        say = self._say
+        say = self.say
         items = (
             element("li", swatch(kind), element("b", say(KIND_NAMES[kind])), " ", say(KIND_MEANINGS[kind]))
             for kind in RegionKind
@@ -347,9 +320,9 @@ class _Page:
         return element("ul", *items, class_="legend kinds")
 
     def _unread(self) -> Markup:
-        say, coverage = self._say, self._report.coverage
+        say, coverage = self.say, self.report.coverage
         if not coverage.unread and not coverage.limits_hit:
-            return self._section(Label.NOT_READ, "unread", self._paragraph(Label.ALL_READ))
+            return self.section(Label.NOT_READ, "unread", self.paragraph(Label.ALL_READ))
         rows = (
             element(
                 "tr",
@@ -359,15 +332,15 @@ class _Page:
             )
             for item in coverage.unread[:MOST_UNREAD]
         )
-        table = self._table((Label.FILE, Label.BYTES, Label.REASON), rows, "unread") if coverage.unread else ""
-        limits = [element("h3", say(Label.LIMITS_HIT)), self._list(coverage.limits_hit[:MOST_UNREAD])]
+        table = self.table((Label.FILE, Label.BYTES, Label.REASON), rows, "unread") if coverage.unread else ""
+        limits = [element("h3", say(Label.LIMITS_HIT)), self.list(coverage.limits_hit[:MOST_UNREAD])]
         left_out = max(0, len(coverage.unread) - MOST_UNREAD) + max(0, len(coverage.limits_hit) - MOST_UNREAD)
-        return self._section(
-            Label.NOT_READ, "unread", table, *(limits if coverage.limits_hit else []), self._more(left_out)
+        return self.section(
+            Label.NOT_READ, "unread", table, *(limits if coverage.limits_hit else []), self.more(left_out)
         )
 
     def _versions(self) -> Markup:
-        say, report = self._say, self._report
+        say, report = self.say, self.report
         data, none = report.data, say(Label.NONE_USED)
         facts = [
             (Label.MADE_WITH, f"{report.tool.name} {report.tool.version}"),
@@ -375,13 +348,15 @@ class _Page:
             (Label.FORMATS_TRIED, say.number(data.formats)),
             (Label.CHECKS_RAN, say.number(data.checks)),
             (Label.DEVICE_PROFILE, _with_digest(data.profile, data.profile_sha256) if data.profile else none),
-            (Label.VULNERABILITY_DATA, ", ".join(map(_with_age, data.vulnerabilities)) or none),
+            (Label.VULNERABILITY_DATA, ages_text(self.report, say) or none),
+            (Label.JUDGED_ON, data.day or none),
+            (Label.OWN_DECISIONS, _with_digest(say(Label.YES), data.triage_sha256) if data.triage_sha256 else none),
             (Label.SCHEMA, report.schema_version),
         ]
-        return self._section(Label.DATA_VERSIONS, "data", self._facts(facts), self._paragraph(Label.SAME_AGAIN))
+        return self.section(Label.DATA_VERSIONS, "data", self.facts(facts), self.paragraph(Label.SAME_AGAIN))
 
     def _sign_off(self) -> Markup:
-        say = self._say
+        say = self.say
         decisions = (Label.DECISION_ACCEPT, Label.DECISION_CONDITIONS, Label.DECISION_REJECT)
         boxes = element("ul", *(element("li", say(label)) for label in decisions), class_="boxes")
         lines = (
@@ -397,36 +372,36 @@ class _Page:
             element("div", element("span", say(label)), class_="blank wide" if label is Label.CONDITIONS else "blank")
             for label in lines
         )
-        subject = self._report.subject
+        subject = self.report.subject
         what = element("p", element("bdi", subject.name), ", SHA-256 ", element("code", subject.sha256))
-        return self._section(
+        return self.section(
             Label.SIGN_OFF,
             "sign-off",
             what,
-            self._paragraph(Label.NOT_A_MEDICAL_DEVICE),
+            self.paragraph(Label.NOT_A_MEDICAL_DEVICE),
             boxes,
             element("div", *blanks, class_="blanks"),
         )
 
     def _regions(self) -> Markup:
-        rows, left_out = upper_rows(self._report.regions, MOST_REGIONS)
+        rows, left_out = upper_rows(self.report.regions, MOST_REGIONS)
         if not rows:
-            return self._section(Label.REGIONS_ANNEX, "regions", self._paragraph(Label.NO_REGIONS))
+            return self.section(Label.REGIONS_ANNEX, "regions", self.paragraph(Label.NO_REGIONS))
         heads = (Label.FIRST_BYTE, Label.PAST_LAST_BYTE, Label.ADDRESS, Label.BYTES, Label.KIND, Label.WHAT)
-        table = self._table(heads, self._region_rows(rows), "regions")
-        return self._section(Label.REGIONS_ANNEX, "regions", table, self._more(left_out))
+        table = self.table(heads, self._region_rows(rows), "regions")
+        return self.section(Label.REGIONS_ANNEX, "regions", table, self.more(left_out))
 
     def _region_rows(self, rows: Sequence[RegionRecord]) -> Iterator[Markup]:
         path = None
         for row in rows:
             if row.path != path:
                 path = row.path
-                label = self._say(Label.IN_FILE, path=path)
+                label = self.say(Label.IN_FILE, path=path)
                 yield element("tr", element("th", element("bdi", label), scope="rowgroup", colspan=6), class_="file")
             yield self._region(row)
 
     def _region(self, row: RegionRecord) -> Markup:
-        say = self._say
+        say = self.say
         facts = [fact_text(name, row.facts[name], say) for name in sorted(row.facts)[:MOST_FACTS]]
         problems = [element("p", say(Label.PROBLEM, problem=p), class_="invalid") for p in row.problems]
         return element(

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from toolkit.core.findings import Evidence, Finding, Severity
 from toolkit.report.confidence import Confidence
-from toolkit.report.vulnerability import ComponentSupport, DataAge, Vulnerability
+from toolkit.report.vulnerability import Answer, ComponentSupport, DataAge, Step, UnusedDecision, Vulnerability
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -189,12 +189,19 @@ class DataVersions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     component_rules_sha256: Annotated[str, Meta(description="SHA-256 over all component rules.")]
     formats: Annotated[int, Meta(ge=0, description="Number of image formats that were tried.")]
     checks: Annotated[int, Meta(ge=0, description="Number of checks that ran.")]
+    signature_packs: Annotated[int, Meta(ge=0, description="Number of packs with signatures of library functions.")] = 0
+    signature_packs_sha256: Annotated[
+        str, Meta(description="SHA-256 over the names, sizes and checksums of these packs; empty when there were none.")
+    ] = ""
     profile: Annotated[str | None, Meta(description="Device profile that was used; null when none.")] = None
     profile_sha256: Annotated[str | None, Meta(description="SHA-256 of the device profile.")] = None
     vulnerabilities: Annotated[
         tuple[DataAge, ...],
         Meta(description="Vulnerability data that was asked, and its age; empty when none was. None is complete."),
     ] = ()
+    day: Annotated[
+        str | None, Meta(description="Day by which support and decisions were judged; null when none were.")
+    ] = None
     triage_sha256: Annotated[
         str | None, Meta(description="SHA-256 of the file with the user's own decisions; null when there was none.")
     ] = None
@@ -219,6 +226,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = ()
     support: Annotated[
         tuple[ComponentSupport, ...], Meta(description="Until when the components are supported by their makers.")
+    ] = ()
+    steps: Annotated[
+        tuple[Step, ...], Meta(description="What to do about vulnerable components, the most urgent first.")
+    ] = ()
+    answers: Annotated[
+        tuple[Answer, ...], Meta(description="What the order rests on: questions about the device, and their answers.")
+    ] = ()
+    unused_decisions: Annotated[
+        tuple[UnusedDecision, ...], Meta(description="Decisions of the user that were not used, and why.")
     ] = ()
     findings: Annotated[tuple[Finding, ...], Meta(description="What the checks found.")]
     not_examined: Annotated[

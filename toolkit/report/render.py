@@ -30,7 +30,7 @@ class Renderer:
 
     def render(self, report: Report, *, language: str = "en") -> bytes:
         """Return the document as the content of a file; machines always get English."""
-        function: Any = getattr(importlib.import_module(self.module), f"to_{self.name}")
+        function: Any = getattr(importlib.import_module(self.module), f"to_{self.name.replace('-', '_')}")
         document: bytes = function(report, language=language) if self.translated else function(report)
         return document
 
@@ -60,6 +60,12 @@ RENDERERS: Final = MappingProxyType(
             Renderer(name="json", suffix="json", module="toolkit.report.json_report"),
             Renderer(name="html", suffix="html", module="toolkit.report.html", translated=True),
             Renderer(name="cyclonedx", suffix="cdx.json", module="toolkit.report.cyclonedx"),
+            Renderer(name="cyclonedx-vex", suffix="vex.cdx.json", module="toolkit.report.cyclonedx_vex"),
+            Renderer(name="openvex", suffix="openvex.json", module="toolkit.report.openvex"),
+            Renderer(name="csaf-vex", suffix="csaf.json", module="toolkit.report.csaf_vex"),
+            Renderer(name="spdx", suffix="spdx.json", module="toolkit.report.spdx"),
+            Renderer(name="sarif", suffix="sarif", module="toolkit.report.sarif"),
+            Renderer(name="csv", suffix="csv", module="toolkit.report.csv_tables"),
         )
     }
 )

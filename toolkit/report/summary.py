@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from toolkit.core.findings import Evidence, Finding, Severity
 from toolkit.report.languages import Translator
 from toolkit.report.model import Component, Fact, RegionKind, RegionRecord, Report
+from toolkit.report.vulnerability import Decision
 from toolkit.report.wording import CONFIDENCE_NAMES, FACT_NAMES, SEVERITY_NAMES, Label
 
 __all__ = [
@@ -17,14 +18,17 @@ __all__ = [
     "Share",
     "Verdict",
     "address_text",
+    "ages_text",
     "counts_text",
     "coverage_text",
     "evidence_text",
     "fact_text",
     "identity",
     "in_words",
+    "notes",
     "runs_by_path",
     "shares",
+    "to_settle",
     "upper_rows",
     "verdict",
     "version_text",
@@ -32,8 +36,12 @@ __all__ = [
 ]
 
 
+OF_STEPS = frozenset({"known-exploited", "vulnerable-component"})
+"""Checks whose findings the list of vulnerable components tells better."""
+
+
 class Light(enum.Enum):
-    """The traffic light. There is no green: nothing in this version looks up known vulnerabilities."""
+    """The traffic light. There is no green: what is known is never all there is."""
 
     RED = Label.RED
     AMBER = Label.AMBER
@@ -41,11 +49,10 @@ class Light(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The light and the sentences beside it."""
+    """The light and the sentence beside it."""
 
     light: Light
     headline: Label
-    notes: tuple[Label, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,41 @@ class Share:
 
 def verdict(report: Report) -> Verdict:
     """Return the traffic light: red from a finding of severity high on, amber otherwise."""
-    notes = () if report.data.vulnerabilities else (Label.NOT_LOOKED_UP,)
     if report.worst is None:
-        return Verdict(Light.AMBER, Label.HEADLINE_NOTHING, notes)
+        return Verdict(Light.AMBER, Label.HEADLINE_NOTHING)
     if report.worst.rank >= Severity.HIGH.rank:
-        return Verdict(Light.RED, Label.HEADLINE_RED, notes)
-    return Verdict(Light.AMBER, Label.HEADLINE_AMBER, notes)
+        return Verdict(Light.RED, Label.HEADLINE_RED)
+    return Verdict(Light.AMBER, Label.HEADLINE_AMBER)
+
+
+def notes(report: Report, say: Translator) -> list[str]:
+    """Return what stands beside the light about known vulnerabilities: how many components to act on, and the data."""
+    data = report.data
+    if not data.vulnerabilities:
+        return [say(Label.NOT_LOOKED_UP)]
+    tally = Counter(step.decision for step in report.steps)
+    now = say(Label.DO_NOW_COUNT, count=say.number(tally[Decision.IMMEDIATE]))
+    soon = say(Label.DO_SOON_COUNT, count=say.number(tally[Decision.OUT_OF_CYCLE]))
+    found = [say(Label.DATA_NOTE, data=ages_text(report, say), day=data.day or say(Label.NOT_KNOWN))]
+    if data.profile is None and report.steps:
+        found.append(say(Label.NO_PROFILE_NOTE))
+    return [f"{now} {soon}", " ".join(found)]
+
+
+def ages_text(report: Report, say: Translator) -> str:
+    """Return the vulnerability data that was asked, with its days; empty when none was."""
+    ages = report.data.vulnerabilities
+    return ", ".join(f"{say(age.name)} ({age.date})" if age.date else say(age.name) for age in ages)
+
+
+def to_settle(report: Report) -> list[Finding]:
+    """Return the findings for page one, the most severe first and one of each kind; not those that steps tell."""
+    told = OF_STEPS if report.steps else frozenset()
+    first: dict[str, Finding] = {}
+    for finding in worst_first(report.findings):
+        if finding.check not in told:
+            first.setdefault(finding.title, finding)
+    return list(first.values())
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

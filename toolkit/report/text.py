@@ -19,6 +19,7 @@ from toolkit.report.summary import (
     evidence_text,
     identity,
     in_words,
+    notes,
     runs_by_path,
     shares,
     upper_rows,
@@ -26,6 +27,8 @@ from toolkit.report.summary import (
     version_text,
     worst_first,
 )
+from toolkit.report.urgency import DECISION_NAMES, not_affected_lines, step_action, step_counts, step_name
+from toolkit.report.vulnerability import Decision
 from toolkit.report.wording import CONFIDENCE_NAMES, KIND_NAMES, SEVERITY_NAMES, Label
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ MOST_REGIONS: Final = 40
 MOST_FINDINGS: Final = 15
 MOST_COMPONENTS: Final = 40
 MOST_UNREAD: Final = 10
+MOST_STEPS: Final = 10
 MOST_PLACES: Final = 3
 """Places of evidence shown for one finding."""
 MOST_CHARACTERS: Final = 400
@@ -55,6 +59,14 @@ _SEVERITY_STYLES: Final = MappingProxyType(
         Severity.MEDIUM: "yellow",
         Severity.LOW: "cyan",
         Severity.INFO: "dim",
+    }
+)
+_DECISION_STYLES: Final = MappingProxyType(
+    {
+        Decision.IMMEDIATE: "bold red",
+        Decision.OUT_OF_CYCLE: "red",
+        Decision.SCHEDULED: "yellow",
+        Decision.DEFER: "dim",
     }
 )
 
@@ -108,6 +120,7 @@ class _Page:
         self._verdict()
         self._identity()
         self._coverage()
+        self._steps()
         self._components()
         self._findings()
         self._regions()
@@ -159,7 +172,7 @@ class _Page:
         word = say(light.light.value).upper()
         grid = self._grid(len(word) + 2, None, indent=2)
         self._row(grid, self._text(f" {word} ", _LIGHT_STYLES[light.light]), self._text(say(light.headline), "bold"))
-        for note in (*map(say, light.notes), counts_text(report, say)):
+        for note in (*notes(report, say), counts_text(report, say)):
             self._row(grid, "", note)
         self._print(grid)
 
@@ -215,6 +228,26 @@ class _Page:
 
     def _component(self, component: Component) -> tuple[str, str, str]:
         return component.title, version_text(component, self._say), self._say(CONFIDENCE_NAMES[component.confidence])
+
+    def _steps(self) -> None:
+        """Write one short paragraph a component, never one a vulnerability: there may be thousands."""
+        say, report = self._say, self._report
+        if not report.data.vulnerabilities:
+            return
+        self._heading(Label.DO_THIS_FIRST)
+        if not report.steps:
+            self._paragraph(say(Label.NO_KNOWN_VULNERABILITY))
+        names = {decision: say(name).upper() for decision, name in DECISION_NAMES.items()}
+        for step in report.steps[:MOST_STEPS]:
+            grid = self._grid(max(map(len, names.values())), None)
+            tag = self._text(names[step.decision], _DECISION_STYLES[step.decision])
+            self._row(grid, tag, self._text(step_name(step, say), "bold"))
+            self._row(grid, "", f"{step_counts(step, say)} {', '.join(step.first)}")
+            self._row(grid, "", step_action(step, say))
+            self._print(grid)
+        self._more(len(report.steps) - MOST_STEPS)
+        for line in not_affected_lines(report, say):
+            self._bullet(line)
 
     def _findings(self) -> None:
         say, findings = self._say, worst_first(self._report.findings)

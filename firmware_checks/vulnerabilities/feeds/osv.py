@@ -1,6 +1,7 @@
-"""OSV records: one, or a list of them as curl publishes about itself.
+"""OSV records: one in JSON or YAML, or a list of them as curl publishes about itself.
 
-Source: https://ossf.github.io/osv-schema/ and https://curl.se/docs/vuln.json
+Source: https://ossf.github.io/osv-schema/, https://github.com/google/oss-fuzz-vulns (YAML) and
+https://curl.se/docs/vuln.json
 """
 
 from __future__ import annotations
@@ -9,17 +10,26 @@ import re
 from collections.abc import Iterator
 
 import msgspec
+import yaml
 
 from firmware_checks.vulnerabilities.affected_text import product_field
 from firmware_checks.vulnerabilities.feed import Feed, FeedHead, Item, Member, decode
 from firmware_checks.vulnerabilities.record import Configuration, Node, ProductMatch, Record, SourceKind, Status
+from toolkit.core.errors import FormatError
 
 __all__ = ["FEED"]
 
-_HEAD = re.compile(rb'^\s*\[?\s*\{[^{}\[\]]*"(?:schema_version|modified)"\s*:')
+_HEAD = re.compile(
+    rb'^\s*\[?\s*\{(?:\s*"[^"]*"\s*:\s*"(?:[^"\\]|\\.)*"\s*,)*\s*"(?:(?:schema_version|modified)"\s*:|affected"\s*:\s*\[)'
+)
+"""Texts first, then the one or the other key; texts can hold brackets of their own."""
+_YAML_HEAD = re.compile(
+    rb"^(?:---[ \t]*\r?\n)?(?:id|schema_version|modified|published|summary|details|aliases|affected)[ \t]*:"
+)
 _MAKER_LISTS = re.compile(r"CURL-CVE-")
 """Identifiers of records that a project publishes about itself."""
 MOST_VERSIONS = 5_000
+LARGEST_YAML_BYTES, DEEPEST_YAML = 8 << 20, 40
 
 
 class _Event(msgspec.Struct):
@@ -57,11 +67,30 @@ class _Osv(msgspec.Struct):
 
 
 def _read(member: Member) -> Iterator[FeedHead | Item]:
+    if _YAML_HEAD.match(member.head) is not None:
+        row = _from_yaml(bytes(member.data(LARGEST_YAML_BYTES)))
+        yield FeedHead(kind="osv", date=row.modified[:10])
+        yield _record(row)
+        return
     data = member.data()
     rows = decode(data, list[_Osv]) if data.lstrip()[:1] == b"[" else [decode(data, _Osv)]
     yield FeedHead(kind="osv", date=max((row.modified for row in rows), default="")[:10])
     for row in rows:
         yield _record(row)
+
+
+def _from_yaml(data: bytes) -> _Osv:
+    """Return the record in ``data``, all values as text; references within it are refused, as they can be a bomb."""
+    loader = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+    depth = 0
+    try:
+        for event in yaml.parse(data, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > DEEPEST_YAML:
+                raise FormatError(f"YAML with references, or nested more than {DEEPEST_YAML} deep")
+        return msgspec.convert(yaml.load(data, Loader=loader), type=_Osv)  # noqa: S506  # base loaders make text only
+    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise FormatError(" ".join(str(error).split())) from error
 
 
 def _record(row: _Osv) -> Record:
@@ -123,7 +152,7 @@ def _bound(start: str) -> str | None:
 FEED = Feed(
     name="osv",
     title="OSV records",
-    recognises=lambda member: _HEAD.search(member.head) is not None,
+    recognises=lambda member: any(head.match(member.head) is not None for head in (_HEAD, _YAML_HEAD)),
     read=_read,
     source=SourceKind.OSV,
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
+import tarfile
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -147,6 +150,30 @@ def test_it_goes_on_in_another_run_too(site: Site, fetcher: Fetcher) -> None:
     assert site.requests[-1][1]["Range"] == "bytes=13-"
 
 
+def test_a_stop_before_the_first_byte_does_not_make_the_old_file_pass_for_the_new_one(
+    site: Site, fetcher: Fetcher
+) -> None:
+    download = _download(site, checked=False)
+    assert fetcher.fetch(download).read_bytes() == CONTENT
+    newer = gzip.compress(b"newer" * 4000, mtime=0)
+    site.files["/a.json.gz"] = newer
+    site.stop_after["/a.json.gz"] = [0, 0, 0, 0]
+    with pytest.raises(InputError, match="stopped after 0 of"):
+        fetcher.fetch(download)
+    assert fetcher.fetch(download).read_bytes() == newer
+    assert fetcher.fetch(download).read_bytes() == newer
+
+
+def test_a_proxy_is_asked_for_the_whole_address(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    address = "http://127.0.0.1:9/far/a.json.gz"
+    site.files[address] = CONTENT
+    through = Fetcher(tmp_path / "fetched", proxies={"http": site.url}, pause=lambda _: None)
+    assert through.fetch(Download(url=address, file_name="a.json.gz")).read_bytes() == CONTENT
+    assert [path for path, _headers in site.requests] == [address]
+
+
 def test_a_part_of_an_older_state_is_thrown_away(site: Site, fetcher: Fetcher) -> None:
     site.stop_after["/a.json.gz"] = [10]
     site.codes["/a.json.gz"] = []
@@ -222,7 +249,7 @@ def test_a_redirect_to_plain_http_is_refused(site: Site, fetcher: Fetcher) -> No
 
 def test_the_sources_are_complete_and_a_mirror_has_them_under_their_hosts() -> None:
     known = {source.name: source for source in sources()}
-    assert {"nvd", "nvd-modified", "kev", "epss", "endoflife", "csaf", "openssl", "curl", "osv"} <= set(known)
+    assert {"nvd", "nvd-modified", "kev", "epss", "endoflife", "csaf", "kernel", "openssl", "curl", "osv"} <= set(known)
     assert all(source.url.startswith("https://") for source in known.values())
     wanted = list(downloads(sources(), this_year=2026, mirror="https://mirror.example/x/"))
     assert len({download.file_name for download in wanted}) == len(wanted) == 25 + len(known) - 1
@@ -245,6 +272,76 @@ def test_an_update_from_a_mirror_makes_a_database(lab: Any, site: Site) -> None:
     assert run(arguments) == 0
     assert lab.database().counts()["vulnerabilities"] == 1
     assert run(["db", "update", "--db", str(lab.path), "--only", "nothing"]) == 2
+
+
+def _archive(name: str, document: Any) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        info = tarfile.TarInfo(f"repository-main/{name}")
+        data = json.dumps(document).encode()
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def _cve_5(name: str, maker: str) -> dict[str, Any]:
+    version = {"version": "1", "lessThan": "2", "status": "affected", "versionType": "custom"}
+    affected = [{"vendor": maker, "product": maker, "versions": [version]}]
+    return {
+        "dataType": "CVE_RECORD",
+        "cveMetadata": {"cveId": name, "state": "PUBLISHED", "dateUpdated": "2026-02-01"},
+        "containers": {"cna": {"providerMetadata": {"shortName": maker}, "affected": affected}},
+    }
+
+
+def _everything(lab: Any) -> dict[str, bytes]:
+    """Return each source's file by its name, in the format that its publisher has."""
+    osv = io.BytesIO()
+    with zipfile.ZipFile(osv, "w") as archive:
+        archive.writestr("OSV-2024-1.json", json.dumps({"id": "OSV-2024-1", "modified": "2026-01-01", "affected": []}))
+    advisory = {"document": {"csaf_version": "2.0", "tracking": {"id": "ICSMA-26-001-01"}}, "vulnerabilities": []}
+    exploited = {
+        "catalogVersion": "2026.07.20",
+        "count": 1,
+        "vulnerabilities": [{"cveID": "CVE-2026-0001", "dateAdded": "2026-07-01"}],
+    }
+    life = {"schema_version": "1", "result": [{"name": "pump", "releases": [{"name": "1", "isEol": True}]}]}
+    curl = [{"schema_version": "1.5.0", "id": "CURL-CVE-2026-0004", "modified": "2026-01-01", "aliases": []}]
+    return {
+        "nvd": gzip.compress(
+            json.dumps(lab.feed(lab.record("CVE-2026-0001", lab.plain(lab.row("a:a:pump:1"))))).encode()
+        ),
+        "nvd-modified": gzip.compress(json.dumps(lab.feed(lab.record("CVE-2026-0002"))).encode()),
+        "kev": json.dumps(exploited).encode(),
+        "epss": gzip.compress(b"#model_version:v4,score_date:2026-08-16\ncve,epss,percentile\nCVE-2026-0001,0.5,0.9\n"),
+        "endoflife": json.dumps(life).encode(),
+        "csaf": _archive("csaf_files/OT/white/2026/icsma-26-001-01.json", advisory),
+        "kernel": _archive("cve/published/2026/CVE-2026-0003.json", _cve_5("CVE-2026-0003", "linux")),
+        "openssl": _archive("secjson/CVE-2026-0005.json", _cve_5("CVE-2026-0005", "openssl")),
+        "curl": json.dumps(curl).encode(),
+        "osv": osv.getvalue(),
+    }
+
+
+def test_everything_that_is_published_goes_into_one_database(
+    lab: Any, site: Site, fetcher: Fetcher, pauses: list[float]
+) -> None:
+    content = _everything(lab)
+    for source in sources():
+        for url in (source.url, source.checksums or ""):
+            path = "/" + url.format(year=2002).removeprefix("https://")
+            packed = content[source.name]
+            digest = hashlib.sha256(gzip.decompress(packed)).hexdigest() if source.checksums else ""
+            site.files[path] = f"sha256:{digest}\n".encode() if path.endswith(".meta") else packed
+            site.stop_after[path] = [] if path.endswith(".meta") else [20]  # each transfer breaks off once
+    wanted = list(downloads(sources(), this_year=2002, mirror=site.url))
+    files = fetch_all(wanted, fetcher, lambda _: None)
+    assert len(pauses) == len(wanted) == len(content)
+    lab.take(*files)
+    kinds = {feed.kind for feed in lab.database().feeds()}
+    assert kinds == {"nvd", "kev", "epss", "endoflife", "csaf", "cve5", "osv"}
+    counts = lab.database().counts()
+    assert (counts["vulnerabilities"], counts["exploited"], counts["scores"], counts["advisories"]) == (6, 1, 1, 1)
 
 
 def test_what_is_fetched_is_told(site: Site, fetcher: Fetcher) -> None:

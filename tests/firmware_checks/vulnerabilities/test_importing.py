@@ -15,6 +15,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,186 +29,23 @@ from firmware_checks.vulnerabilities.feed import LARGEST_DOCUMENT_BYTES, Member
 from firmware_checks.vulnerabilities.knowledge import KnowledgeBase
 from toolkit.core.errors import InputError
 
+DOCUMENTS: dict[str, Any] = json.loads((Path(__file__).parent / "feed_documents.json").read_text(encoding="utf-8"))
+"""One of each format, as its publisher writes it."""
 CVE = "CVE-2024-12345"
 PUMP = "cpe:2.3:a:acme:pump"
-NVD_1 = {
-    "CVE_data_type": "CVE",
-    "CVE_data_timestamp": "2022-12-14T08:02Z",
-    "CVE_Items": [
-        {
-            "cve": {
-                "CVE_data_meta": {"ID": CVE, "ASSIGNER": "x"},
-                "description": {"description_data": [{"lang": "en", "value": "Old feed."}]},
-                "problemtype": {"problemtype_data": [{"description": [{"lang": "en", "value": "CWE-79"}]}]},
-            },
-            "configurations": {
-                "nodes": [
-                    {
-                        "operator": "AND",
-                        "children": [
-                            {
-                                "operator": "OR",
-                                "cpe_match": [
-                                    {
-                                        "vulnerable": True,
-                                        "cpe23Uri": f"{PUMP}:*:*:*:*:*:*:*:*",
-                                        "versionEndExcluding": "1.5",
-                                    }
-                                ],
-                            },
-                            {
-                                "operator": "OR",
-                                "cpe_match": [
-                                    {"vulnerable": False, "cpe23Uri": "cpe:2.3:h:acme:board:-:*:*:*:*:*:*:*"}
-                                ],
-                            },
-                        ],
-                        "cpe_match": [],
-                    },
-                    {"operator": "OR", "cpe_match": [{"vulnerable": True, "cpe23Uri": f"{PUMP}:1.7:*:*:*:*:*:*:*"}]},
-                ]
-            },
-            "impact": {
-                "baseMetricV3": {"cvssV3": {"vectorString": "CVSS:3.1/AV:N", "baseScore": 7.5}},
-                "baseMetricV2": {"cvssV2": {"vectorString": "AV:N", "baseScore": 5.0}},
-            },
-            "publishedDate": "2022-01-01T00:00Z",
-            "lastModifiedDate": "2022-02-01T00:00Z",
-        }
-    ],
-}
-CVE_5 = {
-    "dataType": "CVE_RECORD",
-    "cveMetadata": {"cveId": CVE, "state": "PUBLISHED", "datePublished": "2024-01-01", "dateUpdated": "2024-02-01"},
-    "containers": {
-        "cna": {
-            "providerMetadata": {"shortName": "openssl"},
-            "affected": [
-                {
-                    "vendor": "ACME Inc.",
-                    "product": "Pump",
-                    "versions": [
-                        {"version": "1.0", "lessThan": "1.0.2zd", "status": "affected", "versionType": "custom"},
-                        {"version": "2.0", "status": "unaffected"},
-                        {"version": "0123456789abcdef0123", "status": "affected", "versionType": "git"},
-                    ],
-                }
-            ],
-            "descriptions": [{"lang": "en-US", "value": "From the makers."}],
-            "metrics": [{"cvssV3_1": {"vectorString": "CVSS:3.1/AV:N", "baseScore": 8.1}}],
-            "problemTypes": [{"descriptions": [{"cweId": "CWE-416"}]}],
-        },
-        "adp": [{"providerMetadata": {"shortName": "CISA-ADP"}}],
-    },
-}
-KEV = {
-    "catalogVersion": "2026.07.20",
-    "dateReleased": "2026-07-20T17:04:19Z",
-    "count": 1,
-    "vulnerabilities": [{"cveID": CVE, "dateAdded": "2026-07-01", "knownRansomwareCampaignUse": "Known"}],
-}
+NVD_1 = DOCUMENTS["nvd 1.1"]
+CVE_5 = DOCUMENTS["cve 5"]
+KEV = DOCUMENTS["kev"]
 KEV_CSV = (
     "cveID,vendorProject,product,vulnerabilityName,dateAdded,shortDescription,requiredAction,dueDate,"
     'knownRansomwareCampaignUse,notes,cwes\nCVE-2024-12345,Acme,Pump,"Pump, open",2026-07-16,"a\nb",Update,2026-08-01,'
     "Unknown,,CWE-1\n"
 )
 EPSS = f"#model_version:v4,score_date:2026-08-16T00:00:00+0000\ncve,epss,percentile\n{CVE},0.25,0.9\n"
-END_OF_LIFE = {
-    "schema_version": "1.1.0",
-    "generated_at": "2026-08-20T00:00:00+00:00",
-    "result": [
-        {
-            "name": "pump",
-            "label": "Pump",
-            "identifiers": [{"id": PUMP, "type": "cpe"}],
-            "releases": [
-                {"name": "1.4", "releaseDate": "2020-01-01", "isEol": True, "eolFrom": "2021-01-01", "latest": None},
-                {"name": "1.40", "releaseDate": "2020-01-01", "isEol": False, "eolFrom": None},
-                {
-                    "name": "2",
-                    "isEol": True,
-                    "eolFrom": "2022-01-01",
-                    "eoesFrom": "2030-01-01",
-                    "latest": {"name": "2.9"},
-                },
-            ],
-        }
-    ],
-}
-END_OF_LIFE_OLD = {
-    "products": {
-        "pump": {
-            "name": "pump",
-            "identifiers": [{"id": PUMP, "type": "cpe"}],
-            "releases": [
-                {"cycle": "1.4", "eol": "2021-01-01", "latest": "1.4.9"},
-                {"cycle": "3", "eol": False, "lts": True},
-            ],
-        }
-    }
-}
-CSAF = {
-    "document": {
-        "category": "csaf_security_advisory",
-        "csaf_version": "2.0",
-        "title": "Acme Pump",
-        "publisher": {"name": "CISA"},
-        "references": [{"category": "self", "url": "https://example.invalid/a.json"}],
-        "tracking": {"id": "ICSMA-25-001-01", "current_release_date": "2025-01-30T07:00:00Z"},
-    },
-    "product_tree": {
-        "branches": [
-            {
-                "category": "vendor",
-                "name": "Acme",
-                "branches": [
-                    {
-                        "category": "product_name",
-                        "name": "Pump",
-                        "branches": [
-                            {
-                                "category": "product_version_range",
-                                "name": "<1.5",
-                                "product": {"name": "Acme Pump: <1.5", "product_id": "P1"},
-                            }
-                        ],
-                    }
-                ],
-            }
-        ],
-        "full_product_names": [{"name": "Acme Pump all", "product_id": "P2"}],
-        "relationships": [{"full_product_name": {"name": "Pump on Board", "product_id": "P3"}}],
-    },
-    "vulnerabilities": [{"cve": CVE, "product_status": {"known_affected": ["P1", "P9"], "fixed": ["P2", "P3"]}}],
-}
-OSV = [
-    {
-        "schema_version": "1.5.0",
-        "id": "CURL-CVE-2024-12345",
-        "modified": "2026-01-02T00:00:00Z",
-        "aliases": [CVE],
-        "summary": "From curl.",
-        "affected": [
-            {
-                "ranges": [
-                    {"type": "SEMVER", "events": [{"introduced": "7.0"}, {"fixed": "7.9.8"}, {"introduced": "8.0"}]},
-                    {"type": "GIT", "events": [{"introduced": "0"}]},
-                ],
-                "versions": ["7.0"],
-            }
-        ],
-    },
-    {
-        "schema_version": "1.5.0",
-        "id": "OSV-2024-1",
-        "modified": "2026-01-01T00:00:00Z",
-        "affected": [
-            {"package": {"name": "pump"}, "versions": ["1.4"]},
-            {"package": {"name": "board"}, "ranges": [{"type": "GIT", "events": [{"introduced": "a"}]}]},
-            {"package": {"name": "last"}, "ranges": [{"events": [{"introduced": "0"}, {"last_affected": "3"}]}]},
-        ],
-    },
-]
+END_OF_LIFE = DOCUMENTS["endoflife"]
+END_OF_LIFE_OLD = DOCUMENTS["endoflife old"]
+CSAF = DOCUMENTS["csaf"]
+OSV = DOCUMENTS["osv"]
 
 
 def _ids(lab: Any, name: str, version: str | None, vendor: str = "acme") -> dict[str, str]:

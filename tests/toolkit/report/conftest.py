@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 import pytest
 from hypothesis import strategies as st
@@ -13,6 +18,7 @@ from toolkit.report.model import (
     Confidence,
     Coverage,
     DataVersions,
+    Fact,
     ImageSummary,
     Integrity,
     RegionKind,
@@ -22,6 +28,25 @@ from toolkit.report.model import (
     Tool,
     Unread,
 )
+from toolkit.report.vulnerability import (
+    Answer,
+    ComponentSupport,
+    DataAge,
+    Decision,
+    Exploitation,
+    Exposure,
+    HumanImpact,
+    Justification,
+    MatchStatus,
+    Provenance,
+    Step,
+    Triage,
+    UnusedDecision,
+    Urgency,
+    Vulnerability,
+)
+
+T = TypeVar("T")
 
 HOSTILE = (
     "<script>alert(1)</script>\x1b[31m\u202egnp.exe\"'>"
@@ -29,9 +54,7 @@ HOSTILE = (
 )
 """A file name that tries HTML, terminal escapes, a reversed reading direction, templates and console markup."""
 
-NOT_LOOKED_UP = (
-    "Known vulnerabilities (CVE) of the components were not looked up: no vulnerability data is part of this version."
-)
+NOT_LOOKED_UP = "Known vulnerabilities (CVE) of the components were not looked up, as it was asked for."
 ZIP = "pump-update-4.2.zip"
 HEX = f"{ZIP}!main/pump-main.hex"
 DFU = f"{ZIP}!radio.dfu"
@@ -261,105 +284,238 @@ def _findings() -> tuple[Finding, ...]:
 
 @pytest.fixture(scope="session")
 def reports() -> st.SearchStrategy[Report]:
-    """Any report: small, but with anything in it that the model allows."""
-    words = st.text(max_size=12)
-    sizes = st.integers(0, 2**40)
-    places = st.none() | st.integers(0, 2**64 - 1)
-    severities, confidences = st.sampled_from(Severity), st.sampled_from(Confidence)
-    facts = st.one_of(
-        words,
-        st.integers(-(2**63), 2**64 - 1),
-        st.booleans(),
-        st.floats(allow_nan=False, allow_infinity=False),
-        st.lists(words | st.integers(0, 99), max_size=2).map(tuple),
-    )
-    evidence = st.builds(Evidence, path=words, offset=places, address=places, excerpt=words)
-    places_of = st.lists(evidence, max_size=2).map(tuple)
-    names = st.lists(words, max_size=2).map(tuple)
-    integrity = st.builds(Integrity, algorithm=words, covers=words, stored=words, computed=words, valid=st.booleans())
-    region = st.builds(
-        RegionRecord,
-        path=words,
-        format=words,
-        kind=st.sampled_from(RegionKind),
-        title=words,
-        start=sizes,
-        end=sizes,
-        size=sizes,
-        depth=st.integers(0, 5),
-        address=places,
-        address_end=places,
-        facts=st.dictionaries(words, facts, max_size=3),
-        integrity=st.lists(integrity, max_size=2).map(tuple),
-        problems=names,
-    )
-    component = st.builds(
-        Component,
-        name=words,
-        title=words,
-        category=words,
-        version=st.none() | words,
-        version_candidates=names,
-        purl=st.none() | words,
-        cpe=st.none() | words,
-        confidence=confidences,
-        evidence=places_of,
-    )
-    finding = st.builds(
-        Finding,
-        check=words,
-        title=words,
-        severity=severities,
-        detail=words,
-        remedy=words,
-        controls=names,
-        evidence=places_of,
-    )
-    unread = st.builds(Unread, path=words, reason=words, size=sizes)
-    coverage = st.builds(
-        Coverage,
-        total_bytes=sizes,
-        recognised_bytes=sizes,
-        padding_bytes=sizes,
-        encrypted_bytes=sizes,
-        unknown_bytes=sizes,
-        unread_bytes=sizes,
-        recognised_ratio=st.floats(0, 1),
-        unread=st.lists(unread, max_size=2).map(tuple),
-        limits_hit=names,
-    )
-    image = st.builds(
-        ImageSummary,
-        format=words,
-        arch=st.none() | words,
-        load_address=places,
-        entry_address=places,
-        mcu_family=st.none() | words,
-        mcu_family_confidence=st.none() | confidences,
-    )
-    data = st.builds(
-        DataVersions,
-        component_rules=sizes,
-        component_rules_sha256=words,
-        formats=sizes,
-        checks=sizes,
-        profile=st.none() | words,
-        profile_sha256=st.none() | words,
-        vulnerabilities=st.none() | words,
-    )
+    """Any report: small, but with anything in it that the model allows.
+
+    A few words and numbers are drawn and stand all over the report; drawing each field by itself takes a hundred times
+    as long, which the search for a failing report needs more than it needs different words in every field.
+    """
     return st.builds(
-        Report,
-        schema_version=st.just(SCHEMA_VERSION),
-        tool=st.builds(Tool, name=words, version=words),
-        data=data,
-        subject=st.builds(Subject, name=words, size=sizes, sha256=words),
-        image=image,
-        coverage=coverage,
-        regions=st.lists(region, max_size=4).map(tuple),
-        components=st.lists(component, max_size=2).map(tuple),
-        findings=st.lists(finding, max_size=2).map(tuple),
-        not_examined=st.lists(words, min_size=1, max_size=2).map(tuple),
+        lambda words, numbers, seed: _Maker(words, numbers, seed).report(),
+        st.lists(st.text(max_size=12), min_size=1, max_size=5),
+        st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4),
+        st.integers(0, 2**32 - 1),
     )
+
+
+class _Maker:
+    """Makes a report of some words and numbers; ``seed`` decides which parts it has."""
+
+    def __init__(self, words: list[str], numbers: list[int], seed: int) -> None:
+        self.word = itertools.cycle(words).__next__
+        self.number = itertools.cycle(numbers).__next__
+        self.random = random.Random(seed)  # noqa: S311  # which parts a made-up report has
+
+    def maybe(self, make: Callable[[], T]) -> T | None:
+        return make() if self.random.random() < 0.7 else None
+
+    def some(self, make: Callable[[], T], most: int = 2, least: int = 0) -> tuple[T, ...]:
+        return tuple(make() for _ in range(self.random.randint(least, most)))
+
+    def one_of(self, *values: T) -> T:
+        return self.random.choice(values)
+
+    def size(self) -> int:
+        return self.number() >> 24
+
+    def fact(self) -> Fact:
+        number = self.number()
+        return self.one_of(self.word(), number - 2**63, number % 2 == 0, number / 7, (self.word(), number % 100))
+
+    def evidence(self) -> Evidence:
+        return Evidence(
+            path=self.word(), offset=self.maybe(self.number), address=self.maybe(self.number), excerpt=self.word()
+        )
+
+    def integrity(self) -> Integrity:
+        word = self.word
+        return Integrity(
+            algorithm=word(), covers=word(), stored=word(), computed=word(), valid=self.one_of(True, False)
+        )
+
+    def region(self) -> RegionRecord:
+        return RegionRecord(
+            path=self.word(),
+            format=self.word(),
+            kind=self.one_of(*RegionKind),
+            title=self.word(),
+            start=self.size(),
+            end=self.size(),
+            size=self.size(),
+            depth=self.random.randint(0, 5),
+            address=self.maybe(self.number),
+            address_end=self.maybe(self.number),
+            facts={self.word(): self.fact() for _ in range(self.random.randint(0, 3))},
+            integrity=self.some(self.integrity),
+            problems=self.some(self.word),
+        )
+
+    def component(self) -> Component:
+        return Component(
+            name=self.word(),
+            title=self.word(),
+            category=self.word(),
+            version=self.maybe(self.word),
+            version_candidates=self.some(self.word),
+            purl=self.maybe(self.word),
+            cpe=self.maybe(self.word),
+            confidence=self.one_of(*Confidence),
+            evidence=self.some(self.evidence),
+        )
+
+    def finding(self) -> Finding:
+        return Finding(
+            check=self.word(),
+            title=self.word(),
+            severity=self.one_of(*Severity),
+            detail=self.word(),
+            remedy=self.word(),
+            controls=self.some(self.word),
+            evidence=self.some(self.evidence),
+        )
+
+    def score(self) -> float:
+        return self.random.randint(0, 100) / 10
+
+    def urgency(self) -> Urgency:
+        return Urgency(
+            decision=self.one_of(*Decision),
+            exploitation=self.one_of(*Exploitation),
+            exposure=self.one_of(*Exposure),
+            automatable=self.one_of(True, False),
+            human_impact=self.one_of(*HumanImpact),
+            reachable=self.one_of(True, False, None),
+            score=self.maybe(self.score),
+            vector=self.maybe(self.word),
+            sentence=self.word(),
+            action=self.word(),
+        )
+
+    def vulnerability(self) -> Vulnerability:
+        word = self.word
+        return Vulnerability(
+            id=word(),
+            status=self.one_of(*MatchStatus),
+            confidence=self.one_of(*Confidence),
+            justification=self.one_of(None, *Justification),
+            reason=word(),
+            evidence=self.some(word),
+            range=word(),
+            versions=self.some(word),
+            score=self.maybe(self.score),
+            severity=word(),
+            vector=self.maybe(word),
+            exploited_since=self.maybe(word),
+            epss=self.maybe(self.random.random),
+            summary=word(),
+            families=self.some(word),
+            provenance=(Provenance(source=word(), record=word(), product=word(), node=word(), range=word()),),
+            component=word(),
+            component_version=self.maybe(word),
+            urgency=self.maybe(self.urgency),
+            triage=self.maybe(self.triage),
+        )
+
+    def triage(self) -> Triage:
+        word = self.word
+        return Triage(source=word(), statement=word(), decided=self.maybe(word), expires=self.maybe(word))
+
+    def step(self) -> Step:
+        return Step(
+            component=self.word(),
+            title=self.word(),
+            component_version=self.maybe(self.word),
+            decision=self.one_of(*Decision),
+            urgent=1 + self.size(),
+            affected=self.size(),
+            open=self.size(),
+            exploited=self.one_of(0, self.size()),
+            first=self.some(self.word, least=1),
+            score=self.maybe(self.score),
+            exploitation=self.one_of(*Exploitation),
+            exposure=self.one_of(*Exposure),
+            human_impact=self.one_of(*HumanImpact),
+            update_to=self.maybe(self.word),
+            isolate=self.some(self.word),
+            supported_until=self.maybe(self.word),
+            replace_by=self.maybe(self.word),
+            unsupported=self.one_of(True, False),
+            sentence=self.word(),
+            action=self.word(),
+        )
+
+    def support(self) -> ComponentSupport:
+        word = self.word
+        return ComponentSupport(
+            state=self.one_of("ended", "paid", "supported", word()),
+            until=self.maybe(word),
+            paid_until=self.maybe(word),
+            line=word(),
+            basis=word(),
+            source=word(),
+            component=word(),
+            component_version=self.maybe(word),
+        )
+
+    def answer(self) -> Answer:
+        word = self.word
+        return Answer(metric=word(), question=word(), value=word(), because=word(), assumed=self.one_of(True, False))
+
+    def unused(self) -> UnusedDecision:
+        return UnusedDecision(id=self.word(), component=self.word(), status=self.word(), reason=self.word())
+
+    def coverage(self) -> Coverage:
+        size = self.size
+        return Coverage(
+            total_bytes=size(),
+            recognised_bytes=size(),
+            padding_bytes=size(),
+            encrypted_bytes=size(),
+            unknown_bytes=size(),
+            unread_bytes=size(),
+            recognised_ratio=self.one_of(0.0, 1.0, self.random.random()),
+            unread=self.some(lambda: Unread(path=self.word(), reason=self.word(), size=size())),
+            limits_hit=self.some(self.word),
+        )
+
+    def data(self) -> DataVersions:
+        return DataVersions(
+            component_rules=self.size(),
+            component_rules_sha256=self.word(),
+            formats=self.size(),
+            checks=self.size(),
+            profile=self.maybe(self.word),
+            profile_sha256=self.maybe(self.word),
+            vulnerabilities=self.some(lambda: DataAge(name=self.word(), date=self.maybe(self.word))),
+            day=self.maybe(self.word),
+            triage_sha256=self.maybe(self.word),
+        )
+
+    def report(self) -> Report:
+        word, number = self.word, self.number
+        return Report(
+            schema_version=SCHEMA_VERSION,
+            tool=Tool(name=word(), version=word()),
+            data=self.data(),
+            subject=Subject(name=word(), size=self.size(), sha256=word()),
+            image=ImageSummary(
+                format=word(),
+                arch=self.maybe(word),
+                load_address=self.maybe(number),
+                entry_address=self.maybe(number),
+                mcu_family=self.maybe(word),
+                mcu_family_confidence=self.one_of(None, *Confidence),
+            ),
+            coverage=self.coverage(),
+            regions=self.some(self.region, most=4),
+            components=self.some(self.component),
+            vulnerabilities=self.some(self.vulnerability, most=3),
+            support=self.some(self.support),
+            steps=self.some(self.step),
+            answers=self.some(self.answer),
+            unused_decisions=self.some(self.unused),
+            findings=self.some(self.finding),
+            not_examined=self.some(word, least=1),
+        )
 
 
 @pytest.fixture(scope="session")
@@ -381,3 +537,126 @@ def large_report(sample_report: Report) -> Report:
             limits_hit=sample_report.coverage.limits_hit * 300,
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def vulnerable_report(sample_report: Report) -> Report:
+    """The sample with vulnerabilities of two components, their support, a decision of the user, and what came of it."""
+    data = msgspec.structs.replace(
+        sample_report.data,
+        profile=None,
+        profile_sha256=None,
+        vulnerabilities=(
+            DataAge(name="facts shipped with medharden", date="2026-11-24"),
+            DataAge(name="epss", date=None),
+        ),
+        day="2026-11-25",
+        triage_sha256="d1" * 32,
+    )
+    exploited = _known("CVE-2014-0160", Decision.IMMEDIATE, exploited_since="2022-05-04", score=7.5)
+    asked = _known("CVE-2021-44732", Decision.OUT_OF_CYCLE, component="freertos", component_version=None)
+    decided = Triage(source="OpenVEX, Clinical engineering", statement="Port is closed.", decided="2026-01-31")
+    return msgspec.structs.replace(
+        sample_report,
+        data=data,
+        vulnerabilities=(
+            exploited,
+            msgspec.structs.replace(asked, status=MatchStatus.UNDER_INVESTIGATION, triage=decided),
+            msgspec.structs.replace(
+                _known("CVE-2020-0001", None),
+                status=MatchStatus.NOT_AFFECTED,
+                justification=Justification.CODE_NOT_PRESENT,
+                reason=f"this {HOSTILE} has no httpd",
+                evidence=("300 applets are listed", HOSTILE),
+            ),
+        ),
+        support=(
+            _support("supported", component="freertos"),
+            _support("ended", until="2024-03-31"),
+        ),
+        steps=(
+            _step("mbedtls", "Mbed TLS", "2.16.1", Decision.IMMEDIATE, exploited=1, update_to="2.16.12"),
+            _step("freertos", f"FreeRTOS {HOSTILE}", None, Decision.OUT_OF_CYCLE, affected=0, open=1),
+        ),
+        answers=(
+            Answer(
+                metric="AV",
+                question="Which connections reach it over a network?",
+                value="wifi",
+                because="The device profile states it.",
+                assumed=False,
+            ),
+            Answer(
+                metric="I",
+                question="What is the worst harm if it misbehaves?",
+                value="life_sustaining",
+                because="Assumed, because no device profile was given.",
+                assumed=True,
+            ),
+        ),
+        unused_decisions=(
+            UnusedDecision(
+                id="CVE-2019-1",
+                component="pkg:generic/zlib",
+                status="fixed",
+                reason="the image has no such component",
+            ),
+        ),
+    )
+
+
+def _known(name: str, decision: Decision | None, **more: object) -> Vulnerability:
+    urgency = None if decision is None else _urgency(decision)
+    fields = {"component": "mbedtls", "component_version": "2.16.1", "score": None, **more}
+    return Vulnerability(
+        id=name,
+        status=MatchStatus.AFFECTED,
+        confidence=Confidence.HIGH,
+        reason="2.16.1 is in <2.16.12",
+        range="<2.16.12",
+        summary=f"Something breaks in {name}.",
+        provenance=(Provenance(source="nvd", record=name, product="a:arm:mbed_tls", range="<2.16.12"),),
+        urgency=urgency,
+        **fields,
+    )  # type: ignore[arg-type]
+
+
+def _urgency(decision: Decision) -> Urgency:
+    return Urgency(
+        decision=decision,
+        exploitation=Exploitation.ACTIVE,
+        exposure=Exposure.OPEN,
+        automatable=True,
+        human_impact=HumanImpact.VERY_HIGH,
+        score=9.8,
+        sentence="It applies.",
+        action="Now.",
+    )
+
+
+def _support(state: str, **more: object) -> ComponentSupport:
+    fields = {"component": "mbedtls", "component_version": "2.16.1", "until": None, **more}
+    return ComponentSupport(
+        state=state, line=">=2.16 <2.17", basis="announced", source="https://example.org/eol", **fields
+    )  # type: ignore[arg-type]
+
+
+def _step(name: str, title: str, version: str | None, decision: Decision, **more: object) -> Step:
+    fields = {"affected": 1, "open": 0, "exploited": 0, **more}
+    return Step(
+        component=name,
+        title=title,
+        component_version=version,
+        decision=decision,
+        urgent=1,
+        first=("CVE-2014-0160",),
+        exploitation=Exploitation.ACTIVE,
+        exposure=Exposure.CONTROLLED,
+        human_impact=HumanImpact.HIGH,
+        isolate=("wifi (wifi, TCP 80)",),
+        replace_by="2027-12-31",
+        unsupported=True,
+        sentence="1 apply.",
+        action="Now.",
+        **fields,
+    )  # type: ignore[arg-type]

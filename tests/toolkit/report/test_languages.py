@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import firmware_checks.vulnerabilities
 import toolkit.report
 from toolkit.core.errors import InputError
 from toolkit.report.languages import Translator, _catalogue, _sentences, languages, missing_translations
@@ -41,7 +42,8 @@ def test_translations_put_the_same_values_in(language: str) -> None:
 
 def test_no_sentence_is_there_without_a_use() -> None:
     folder = Path(toolkit.report.__file__).parent
-    used = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    asking = Path(firmware_checks.vulnerabilities.__file__).parent  # its questions stand in the report
+    used = "".join(path.read_text(encoding="utf-8") for path in (*folder.glob("*.py"), *asking.glob("*.py")))
     by_table = re.compile(r"(.*_MEANS|CONFIDENCE_.*|CRITICAL|HIGH|MEDIUM|LOW|INFO|[A-Z]+)$")
     unused = [name for name in Label.__members__ if f"Label.{name}" not in used and not by_table.match(name)]
     assert unused == []

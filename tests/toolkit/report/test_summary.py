@@ -17,6 +17,7 @@ from toolkit.report.summary import (
     fact_text,
     identity,
     in_words,
+    notes,
     runs_by_path,
     shares,
     upper_rows,
@@ -50,16 +51,33 @@ def test_there_is_no_green_light() -> None:
 def test_a_file_without_findings_is_no_all_clear(empty_report: Report) -> None:
     nothing = verdict(empty_report)
     assert nothing.headline is Label.HEADLINE_NOTHING
-    assert nothing.notes == (Label.NOT_LOOKED_UP,)
+    assert notes(empty_report, SAY) == ["Known vulnerabilities were not looked up."]
 
 
 def test_lesser_findings_are_to_be_read_before_deciding(empty_report: Report) -> None:
     assert verdict(_with_findings(empty_report, Severity.MEDIUM)).headline is Label.HEADLINE_AMBER
 
 
-def test_looked_up_vulnerabilities_are_not_called_missing(empty_report: Report) -> None:
-    data = msgspec.structs.replace(empty_report.data, vulnerabilities="NVD 2026-01-01")
-    assert verdict(msgspec.structs.replace(empty_report, data=data)).notes == ()
+def test_looked_up_vulnerabilities_name_their_data_and_day_and_that_it_is_not_complete(
+    empty_report: Report, vulnerable_report: Report
+) -> None:
+    data = vulnerable_report.data
+    nothing = msgspec.structs.replace(empty_report, data=data)
+    incomplete = (
+        "Vulnerability data of facts shipped with medharden (2026-11-24), epss; judged on 2026-11-25. "
+        "It is not complete: what is not in it is not shown."
+    )
+    assert notes(nothing, SAY) == [
+        "Vulnerable components to act on now: 0. To act on soon: 0.",
+        incomplete,
+    ]
+    assumed = "No device profile was given: the worst was assumed of reach and harm."
+    assert notes(vulnerable_report, SAY) == [
+        "Vulnerable components to act on now: 1. To act on soon: 1.",
+        f"{incomplete} {assumed}",
+    ]
+    known = msgspec.structs.replace(vulnerable_report, data=msgspec.structs.replace(data, profile="pump"))
+    assert notes(known, SAY)[1] == incomplete
 
 
 def test_findings_stand_worst_first_and_otherwise_as_they_came(empty_report: Report) -> None:

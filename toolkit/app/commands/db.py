@@ -33,8 +33,9 @@ Examples:
 \b
 Files are taken as their makers publish them, packed or not, in any order and
 repeatedly: NVD 2.0 and 1.1, CVE 5, CISA KEV (JSON or CSV), EPSS,
-endoflife.date, CSAF advisories, OSV, and archives of these. All files count,
-or none: a broken one is named, and the database stays what it was.
+endoflife.date, CSAF advisories and VEX, OSV (JSON or YAML), and archives of
+these. All files count, or none: a broken one is named, and the database stays
+what it was.
 A bundle of `medharden db export` takes the place of the whole database; it must
 be signed by a key that --trust names, and no older than what is there."""
 

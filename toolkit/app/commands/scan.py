@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from toolkit.app.moment import clock_option
 from toolkit.core.errors import InputError, MedhardenError
+from toolkit.report.render import RENDERERS
 
 if TYPE_CHECKING:
     from device_profiles.schema import DeviceProfile
     from firmware_checks.fingerprints.pack import Pack
+    from firmware_checks.vulnerabilities.assessment import VulnerabilityData
     from toolkit.report.model import Report
 
 Progress = Callable[[int, int], None]
 """Hears how many bytes of how many are done."""
 
-FORMATS = ("text", "json", "html", "cyclonedx")
+FORMATS = tuple(RENDERERS)
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 LANGUAGES = ("en", "fr", "es")
 
@@ -29,11 +33,13 @@ Examples:
   medharden scan *.dfu --format json --output reports/ --jobs 2
   medharden scan dump.bin --profile patient-monitor-lowend --fail-on medium
   medharden scan firmware.bin --signatures our-sdk.mdsig
+  medharden scan monitor.img --profile patient-monitor-lowend --db vulnerabilities.db --triage decisions.openvex.json
 
 \b
 Exit codes:
   0  no finding at or above the --fail-on severity (this is not an all-clear: read the report)
-  1  at least one such finding
+  1  at least one such finding; a component with known vulnerabilities is one finding, as severe as the most
+     urgent of them: critical to act on now, high soon, medium with the next update, low later
   2  an image or option could not be used; the reason is on the error stream"""
 
 
@@ -63,6 +69,22 @@ Exit codes:
     help="Signature pack of your own, made by `signatures build`; may be given several times.",
 )
 @click.option(
+    "--db",
+    "database",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="MEDHARDEN_DB",
+    help="Vulnerability database to ask besides the shipped facts.  [environment: MEDHARDEN_DB]",
+)
+@click.option(
+    "--triage",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Your own decisions about vulnerabilities: OpenVEX, CSAF or CycloneDX; they have the last word.",
+)
+@click.option("--no-vulnerabilities", is_flag=True, help="Do not look up known vulnerabilities.")
+@clock_option
+@click.option(
     "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of text and HTML."
 )
 def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter an option
@@ -75,17 +97,25 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     fail_on: str | None,
     jobs: int,
     signatures: tuple[Path, ...],
+    database: Path | None,
+    triage: Path | None,
+    no_vulnerabilities: bool,
+    now: datetime,
     language: str,
 ) -> int:
-    """Open firmware images and say what they are, what is inside, and what is weak."""
+    """Open firmware images and say what they are, what is inside, what is weak, and what is known against it.
+
+    The known vulnerabilities of what is inside come from the facts that are shipped, and from --db where there is one.
+    """
     from toolkit.core.findings import Severity
 
     writer = _Writer("json" if as_json else format_, language, output, several=len(images) > 1)
     device = _load(profile)
     by_policy = device.policy.fail_on if device is not None else None
     threshold = Severity(fail_on) if fail_on is not None else by_policy or Severity.HIGH
+    wanted = _Wanted(device, signatures, None if no_vulnerabilities else _vulnerability_data(database, triage, now))
     code = 0
-    for result in _results(images, device, signatures, jobs):
+    for result in _results(images, wanted, jobs):
         if isinstance(result, MedhardenError):
             click.echo(f"medharden: {result}", err=True)
             code = 2
@@ -96,12 +126,36 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     return code
 
 
+class _Wanted(NamedTuple):
+    """What all images are examined with; it can cross a process border."""
+
+    device: DeviceProfile | None
+    signatures: Sequence[Path]
+    vulnerability_data: VulnerabilityData | None
+
+
 def _load(profile: str | None) -> DeviceProfile | None:
     if profile is None:
         return None
     from device_profiles.loader import load
 
     return load(profile)
+
+
+def _vulnerability_data(database: Path | None, triage: Path | None, now: datetime) -> VulnerabilityData:
+    """Return what is asked; what cannot be used is told here, once, and not for each image."""
+    from firmware_checks.vulnerabilities.assessment import VulnerabilityData
+
+    if database is not None:
+        from firmware_checks.vulnerabilities.database import Database
+
+        Database(database).close()
+    decisions = None
+    if triage is not None:
+        from firmware_checks.vulnerabilities.triage_files import read_triage
+
+        decisions = read_triage(triage)
+    return VulnerabilityData(day=now.date(), database=database, triage=decisions)
 
 
 def _packs(signatures: Sequence[Path]) -> list[Pack]:
@@ -112,14 +166,12 @@ def _packs(signatures: Sequence[Path]) -> list[Pack]:
     return [load_pack(path) for path in signatures]
 
 
-def _results(
-    images: Sequence[Path], device: DeviceProfile | None, signatures: Sequence[Path], jobs: int
-) -> Iterator[Report | MedhardenError]:
+def _results(images: Sequence[Path], wanted: _Wanted, jobs: int) -> Iterator[Report | MedhardenError]:
     """Yield the report on each image, in the order given, or the error that prevented it."""
     if jobs == 1 or len(images) == 1:
         from toolkit.app.progress import progress
 
-        scan = _scanner(device, signatures)
+        scan = _scanner(wanted)
         for path in images:
             with progress(path) as on_progress:
                 result = scan(path, on_progress)
@@ -128,9 +180,9 @@ def _results(
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    _packs(signatures)  # what cannot be used is told here, a worker could only break
+    _packs(wanted.signatures)  # what cannot be used is told here, a worker could only break
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(images)), context, _start_worker, (device, signatures)) as pool:
+    with ProcessPoolExecutor(min(jobs, len(images)), context, _start_worker, (wanted,)) as pool:
         try:
             yield from pool.map(_scan_in_worker, images)
         except BaseException:
@@ -138,13 +190,16 @@ def _results(
             raise
 
 
-def _scanner(
-    device: DeviceProfile | None, signatures: Sequence[Path]
-) -> Callable[[Path, Progress], Report | MedhardenError]:
+def _scanner(wanted: _Wanted) -> Callable[[Path, Progress], Report | MedhardenError]:
     from firmware_checks.scan import Scanner
     from toolkit.app.user_cache import user_cache
 
-    scanner = Scanner(profile=device, kept=user_cache(), own_packs=_packs(signatures))
+    scanner = Scanner(
+        profile=wanted.device,
+        kept=user_cache(),
+        own_packs=_packs(wanted.signatures),
+        vulnerability_data=wanted.vulnerability_data,
+    )
 
     def scan(path: Path, on_progress: Progress) -> Report | MedhardenError:
         try:
@@ -158,8 +213,8 @@ def _scanner(
 _in_worker: list[Callable[[Path, Progress], Report | MedhardenError]] = []
 
 
-def _start_worker(device: DeviceProfile | None, signatures: Sequence[Path]) -> None:
-    _in_worker.append(_scanner(device, signatures))
+def _start_worker(wanted: _Wanted) -> None:
+    _in_worker.append(_scanner(wanted))
 
 
 def _scan_in_worker(path: Path) -> Report | MedhardenError:
