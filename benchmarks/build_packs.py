@@ -1,22 +1,20 @@
 """Make the signature packs that are shipped: ``firmware_checks/fingerprints/packs/*.mdsig``.
 
-``libraries.mdsig`` from the libraries in ``pack_recipes.toml``, compiled by us in many ways; ``c-libraries.mdsig`` from
-the archives that Debian's C libraries for Arm bring ready-made. Nothing of their code is kept, only signatures. Needs
-gcc-arm-none-eabi, clang, apt-get and pip; takes about an hour the first time.
+``libraries.mdsig`` from the libraries in ``pack_recipes.toml``, compiled by us in many ways; ``c-libraries.mdsig`` and
+``avr-libraries.mdsig`` from the archives that Debian's C libraries for Arm and AVR bring ready-made. Nothing of their
+code is kept, only signatures. Needs gcc-arm-none-eabi, clang, apt-get and pip; takes about an hour the first time.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mcu_sources
-from mcu_sources import CACHE, run
 
 from firmware_checks.fingerprints.objects import NamedFunction, Table, functions_of, tables_of
 from firmware_checks.fingerprints.pack import Build, Fix
@@ -32,59 +30,59 @@ class Archive:
 
     component: str
     package: str
+    release: str
+    """Debian release that built it."""
     root: str
     files: tuple[str, ...]
     toolchain: bool = False
+    arch: str = "arm-cortex-m"
 
 
+NEWLIB = ("usr/lib/arm-none-eabi/newlib/thumb", ("libc.a", "libc_nano.a", "libm.a"))
+PICOLIBC = ("usr/lib/picolibc/arm-none-eabi/lib/thumb", ("libc.a",))
+AVR_FILES = ("libc.a", "libm.a", "libprintf_flt.a", "libprintf_min.a", "libscanf_flt.a")
 ARCHIVES = (
+    Archive("newlib", "libnewlib-arm-none-eabi", "bookworm", *NEWLIB),
+    Archive("newlib", "libnewlib-arm-none-eabi", "trixie", *NEWLIB),
+    Archive("picolibc", "picolibc-arm-none-eabi", "bullseye", *PICOLIBC),
+    Archive("picolibc", "picolibc-arm-none-eabi", "bookworm", *PICOLIBC),
+    Archive("picolibc", "picolibc-arm-none-eabi", "trixie", *PICOLIBC),
+    Archive("picolibc", "picolibc-arm-none-eabi", "sid", "usr/arm-none-eabi/lib/thumb", ("libc.a",)),
     Archive(
-        "newlib", "libnewlib-arm-none-eabi", "usr/lib/arm-none-eabi/newlib/thumb", ("libc.a", "libc_nano.a", "libm.a")
+        "libgcc", "gcc-arm-none-eabi", "bookworm", "usr/lib/gcc/arm-none-eabi/*/thumb", ("libgcc.a",), toolchain=True
     ),
-    Archive("picolibc", "picolibc-arm-none-eabi", "usr/lib/picolibc/arm-none-eabi/lib/thumb", ("libc.a",)),
-    Archive("libgcc", "gcc-arm-none-eabi", "usr/lib/gcc/arm-none-eabi/*/thumb", ("libgcc.a",), toolchain=True),
+    Archive("avr-libc", "avr-libc", "bookworm", "usr/lib/avr/lib", AVR_FILES, arch="avr"),
+    Archive("avr-libc", "avr-libc", "sid", "usr/lib/avr/lib", AVR_FILES, arch="avr"),
+    Archive("libgcc", "gcc-avr", "bookworm", "usr/lib/gcc/avr/*", ("libgcc.a",), toolchain=True, arch="avr"),
 )
-PROCESSORS = (
-    "v6-m/nofp",
-    "v7-m/nofp",
-    "v7e-m/nofp",
-    "v7e-m+fp/softfp",
-    "v7e-m+fp/hard",
-    "v8-m.main/nofp",
-    "v8-m.base/nofp",
-)
+PROCESSORS = {
+    "arm-cortex-m": (
+        "v6-m/nofp",
+        "v7-m/nofp",
+        "v7e-m/nofp",
+        "v7e-m+fp/softfp",
+        "v7e-m+fp/hard",
+        "v8-m.main/nofp",
+        "v8-m.base/nofp",
+    ),
+    "avr": ("avr25", "avr35", "avr4", "avr5", "avr51", "avr6", "avrxmega2", "avrxmega3", "avrxmega4", "avrxmega6"),
+}
 
 
-def unpacked(package: str) -> tuple[Path, str]:
-    """Return the folder with the content of a Debian package, and its version."""
-    folder = CACHE / "deb" / package
-    stamp = folder / "fetched.txt"
-    if not stamp.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as work:
-            run(["apt-get", "download", package], Path(work))
-            (archive,) = Path(work).glob("*.deb")
-            run(["dpkg-deb", "--extract", archive.name, str(folder)], Path(work))
-            stamp.write_text(archive.name.split("_")[1].replace("%3a", ":"), encoding="utf-8")
-    return folder, stamp.read_text(encoding="utf-8").strip()
-
-
-def c_libraries() -> bytes:
-    """Return the pack of the ready-made archives."""
-    pack = PackBuilder()
-    for archive in ARCHIVES:
-        folder, version = unpacked(archive.package)
-        pack.component(archive.component, toolchain=archive.toolchain)
-        for processor in PROCESSORS:
+def c_libraries(arch: str) -> bytes:
+    """Return the pack of the ready-made archives for a processor."""
+    pack = PackBuilder(arch=arch)
+    for archive in (a for a in ARCHIVES if a.arch == arch):
+        folder, package_version = mcu_sources.fetch_built(archive.package, archive.release)
+        version = re.sub(r"\.20\d{6}$", "", mcu_sources.upstream(package_version))
+        pack.component(archive.component, toolchain=archive.toolchain, ready_made=True)
+        for processor in PROCESSORS[arch]:
             for name in archive.files:
                 for path in sorted(folder.glob(f"{archive.root}/{processor}/{name}")):
                     window = Window.of(path.read_bytes())
-                    build = Build(
-                        component=0, version=mcu_sources.upstream(version), toolchain=processor, configuration=name
-                    )
+                    build = Build(component=0, version=version, toolchain=processor, configuration=name)
                     count = pack.add(archive.component, build, functions_of(window), tables_of(window))
-                    print(f"{archive.component} {processor} {name}: {count} functions", file=sys.stderr)
+                    print(f"{archive.component} {version} {processor} {name}: {count} functions", file=sys.stderr)
     return pack.pack()
 
 
@@ -133,13 +131,18 @@ def builds(
 
 
 def main() -> int:
-    """Write both packs."""
+    """Write all packs."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", nargs="*", default=[], help="components to compile, all without it")
     arguments.add_argument("--output", type=Path, default=TARGET)
     chosen = arguments.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
-    for name, data in (("c-libraries", c_libraries()), ("libraries", libraries(chosen.only))):
+    packs = {
+        "avr-libraries": c_libraries("avr"),
+        "c-libraries": c_libraries("arm-cortex-m"),
+        "libraries": libraries(chosen.only),
+    }
+    for name, data in packs.items():
         path = chosen.output / f"{name}.mdsig"
         path.write_bytes(data)
         print(f"{path}: {len(data)} bytes")

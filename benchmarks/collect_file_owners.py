@@ -18,14 +18,18 @@ TARGET = Path(__file__).parent.parent / "firmware_checks" / "file_owners.txt"
 RELEASES = ("bookworm", "bullseye")
 ARCHITECTURE = "armhf"
 KINDS = (
-    ("program", re.compile(r"(?:usr/)?s?bin/([^/]+)$")),
+    ("program", re.compile(r"(?:usr/)?(?:s?bin|libexec)/([^/]+)$")),
     ("library", re.compile(r"(?:usr/)?lib/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?([^/]+?)\.so(?:\.[^/]*)?$")),
     ("folder", re.compile(r"(?:usr/)?(?:lib|libexec)/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?([^/]+)/.")),
-    ("plugin", re.compile(r"(?:usr/)?lib/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?[^/]+/(?:.*/)?([^/]+)\.so$")),
+    (
+        "plugin",
+        re.compile(r"(?:usr/)?(?:lib/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?[^/]+|libexec/[^/]+)/(?:.*/)?([^/.]+)(?:\.so)?$"),
+    ),
 )
+SCRIPT = "script"
 MOST_OWNERS = 3
 LONG_NAME = 7
-"""A plug-in with a shorter name may be anybody's."""
+"""A plug-in, or a program that others call, with a shorter name may be anybody's."""
 SHARED_FOLDERS = re.compile(r"debug|modules|python3|perl|perl5|ruby|go-|gcc|ghc|haskell|R$|ocaml|jvm|php|lua|tcl|tk")
 CONTENTS = """
 Acquire::IndexTargets::deb::Contents-deb {
@@ -80,23 +84,30 @@ def source_packages(folder: Path) -> dict[str, str]:
 def owned(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Yield kind and name of a file, and the source package it comes from."""
     sources = source_packages(folder)
-    with next(folder.glob(f"*Contents-{ARCHITECTURE}")).open(encoding="utf-8") as lines:
-        for line in lines:
-            path, _, packages = line.rpartition(" ")
-            for kind, pattern in KINDS:
-                match = pattern.match(path.rstrip())
-                if match is None:
-                    continue
-                for package in packages.strip().split(","):
-                    source = sources.get(package.rpartition("/")[2])
-                    if source is not None:
-                        yield kind, match[1], source
+    for listed in sorted(folder.glob("*Contents-*")):
+        is_for_all = not listed.name.endswith(ARCHITECTURE)
+        with listed.open(encoding="utf-8") as lines:
+            for line in lines:
+                path, _, packages = line.rpartition(" ")
+                for kind, name in _kinds(path.rstrip(), is_for_all=is_for_all):
+                    for package in packages.strip().split(","):
+                        source = sources.get(package.rpartition("/")[2])
+                        if source is not None:
+                            yield kind, name, source
+
+
+def _kinds(path: str, *, is_for_all: bool) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of the file at ``path``; what is the same for all processors are scripts."""
+    for kind, pattern in KINDS[:1] if is_for_all else KINDS:
+        match = pattern.match(path)
+        if match is not None:
+            yield SCRIPT if is_for_all else kind, match[1]
 
 
 def project(source: str, files: set[str]) -> str:
     """Return the name of the project: the source package without the series that Debian appends to tell several."""
     source = re.sub(r"[-+.](?:dfsg|ds|opensource-src|src)\d*$", "", source)
-    trimmed = re.sub(r"[-.]?v?\d+(?:\.\d+)+[a-z]?$|-\d+$", "", source)
+    trimmed = re.sub(r"(?:[-.]v|[-.])?\d+(?:\.\d+)+[a-z]?$|-\d+$", "", source)
     shorter = re.sub(r"\d+$", "", trimmed)
     if shorter != trimmed and trimmed not in files and not shorter.endswith(("-", ".")):
         stems = {name.removeprefix("lib") for name in files} | files
@@ -107,7 +118,7 @@ def project(source: str, files: set[str]) -> str:
 
 def is_usable(kind: str, name: str) -> bool:
     """Tell whether a file of this name is one that devices have and that tells its maker."""
-    if name.startswith("arm-linux-") or not name.isascii() or any(c.isspace() for c in name):
+    if name.startswith(("arm-linux-", "aarch64-linux-")) or not name.isascii() or any(c.isspace() for c in name):
         return False
     if kind == "plugin":
         return len(name) >= LONG_NAME and "cpython" not in name
@@ -141,6 +152,8 @@ def main() -> int:
             owners[kind, name].add(source)
             if kind != "folder":
                 files[source].add(name)
+    for kind, name in [key for key in owners if key[0] == SCRIPT]:  # a compiled program of the name counts more
+        owners.setdefault(("program", name), owners.pop((kind, name)))
     rows = _rows(owners, {source: project(source, names) for source, names in files.items()})
     lines = [
         "\t".join([name, *(" ".join(sorted(row[kind])) for kind, _ in KINDS)]) for name, row in sorted(rows.items())

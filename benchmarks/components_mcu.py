@@ -105,6 +105,16 @@ ENTRIES: Mapping[str, str] = {
         "crypto_aead_lock crypto_aead_unlock crypto_lock crypto_unlock crypto_x25519 crypto_eddsa_check "
         "crypto_check crypto_argon2 crypto_blake2b"
     ),
+    "freertos": (
+        "xTaskCreate vTaskStartScheduler vTaskDelay vTaskDelete xQueueGenericCreate xQueueGenericSend "
+        "xQueueGenericReceive xTimerCreate xTimerGenericCommand xEventGroupCreate xEventGroupWaitBits pvPortMalloc "
+        "vPortFree xTaskIncrementTick"
+    ),
+    "tinyusb": (
+        "tusb_rhport_init tusb_int_handler tud_task_ext tud_cdc_n_write tud_cdc_n_read tud_hid_n_report "
+        "tud_vendor_n_write tuh_task_ext tuh_descriptor_get tuh_hid_receive_report"
+    ),
+    "micro-ecc": "uECC_make_key uECC_sign uECC_verify uECC_shared_secret uECC_compress uECC_decompress",
     "fatfs": "f_mount f_open f_read f_write f_close f_opendir f_readdir f_unlink f_mkdir f_lseek",
 }
 """What a program calls of each library; the linker throws the rest away."""
@@ -327,8 +337,8 @@ def judge(plan: Plan, path: Path, index: Index, score: Score) -> None:
     seconds = time.process_time() - started
     score.worst_seconds = max(score.worst_seconds, seconds / max(1.0, len(data) / (256 << 10)))
     inside = json.loads((path.with_suffix("") / "inside.json").read_text(encoding="utf-8"))
-    versions = {part.source.recipe.component: part.source.version for part in plan.parts}
-    wanted: dict[str, str | None] = {name: v for name, v in versions.items() if inside[name] >= FEWEST_FUNCTIONS}
+    versions = {part.source.recipe.component: part.source.version or None for part in plan.parts}
+    wanted = {name: v for name, v in versions.items() if inside[name] >= FEWEST_FUNCTIONS}
     neutral = {name for name in versions if name not in wanted}
     neutral |= {"newlib"} if plan.parts and not plan.c_library else set()
     wanted |= {"newlib": None} if plan.c_library else {}

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,10 @@ class Recipe:
     debian: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
     """Python packages with version, ``NAME==VERSION``."""
+    built: tuple[str, ...] = ()
+    """Debian packages that bring sources, with their release: ``NAME@RELEASE``."""
+    version: str | None = None
+    """Where neither package nor sources tell the library's own; empty where nobody does."""
     root: str = "."
     """Folder inside the package, a pattern."""
     exclude: tuple[str, ...] = ()
@@ -128,24 +133,26 @@ def run(command: Sequence[str], folder: Path) -> str:
 
 
 @cache
-def apt_options() -> tuple[str, ...]:
-    """Return options for apt that make it see the sources of all ``SUITES``, in a place of its own."""
-    place = CACHE / "apt"
+def apt_options(release: str = "") -> tuple[str, ...]:
+    """Return options for apt in a place of its own: it sees the sources of all ``SUITES``, or what a release built."""
+    place = CACHE / "apt" / release
     (place / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     rows = run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)"], CACHE).splitlines()
     mirror = next(row.split()[0] for row in rows if row.endswith(" Debian") and "security" not in row)
-    sources = "".join(f"deb-src [signed-by={KEYRING}] {mirror} {suite} main\n" for suite in SUITES)
+    kind, suites = ("deb", (release,)) if release else ("deb-src", SUITES)
+    sources = "".join(f"{kind} [signed-by={KEYRING}] {mirror} {suite} main\n" for suite in suites)
     (place / "sources.list").write_text(sources, encoding="utf-8")
     settings = {
         "Dir::Etc::sourcelist": str(place / "sources.list"),
         "Dir::Etc::sourceparts": "-",
         "Dir::State::lists": str(place / "lists"),
+        "Dir::State::status": "/dev/null",
         "Dir::Cache": str(place),
         "Acquire::Languages": "none",
         "APT::Sandbox::User": "root",
     }
     options = tuple(part for key, value in settings.items() for part in ("-o", f"{key}={value}"))
-    if not any((place / "lists").glob("*Sources*")):
+    if not any((place / "lists").glob("*_main_*")):
         run(["apt-get", *options, "update"], CACHE)
     return options
 
@@ -215,18 +222,26 @@ def fetch_python(requirement: str) -> Path:
     return folder
 
 
+def fetch_built(package: str, release: str) -> tuple[Path, str]:
+    """Return the folder with the content of a package that a Debian release built, and its version."""
+    folder = CACHE / "deb" / f"{package}@{release}"
+    stamp = folder / "fetched.txt"
+    if not stamp.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as work:
+            run(["apt-get", *apt_options(release), "download", package], Path(work))
+            (archive,) = Path(work).glob("*.deb")
+            run(["dpkg-deb", "--extract", archive.name, str(folder)], Path(work))
+            stamp.write_text(archive.name.split("_")[1].replace("%3a", ":"), encoding="utf-8")
+    return folder, stamp.read_text(encoding="utf-8").strip()
+
+
 def sources(recipe: Recipe) -> Iterator[Source]:
     """Yield every version of a library that can be fetched, each once; what cannot be had is told."""
     seen: set[str] = set()
     for package in recipe.debian:
-        for version in debian_versions(package):
-            if upstream(version) in seen or (recipe.versions and not re.fullmatch(recipe.versions, upstream(version))):
-                continue
-            folder = _fetched(f"{package}_{version}", lambda: fetch_debian(package, version))  # noqa: B023  # called at once
-            if folder is None:
-                continue
-            seen.add(upstream(version))
-            yield from _with_and_without_fixes(recipe, package, version, folder)
+        yield from _debian_sources(recipe, package, seen)
     for requirement in recipe.python:
         folder = _fetched(requirement, lambda: fetch_python(requirement))  # noqa: B023  # called at once
         if folder is None:
@@ -235,6 +250,19 @@ def sources(recipe: Recipe) -> Iterator[Source]:
         if source.version not in seen:
             seen.add(source.version)
             yield source
+    for name in recipe.built:
+        folder, version = fetch_built(*name.split("@"))
+        yield _source(recipe, folder, upstream(version))
+
+
+def _debian_sources(recipe: Recipe, package: str, seen: set[str]) -> Iterator[Source]:
+    for version in debian_versions(package):
+        if upstream(version) in seen or (recipe.versions and not re.fullmatch(recipe.versions, upstream(version))):
+            continue
+        folder = _fetched(f"{package}_{version}", lambda: fetch_debian(package, version))  # noqa: B023  # called at once
+        if folder is not None:
+            seen.add(upstream(version))
+            yield from _with_and_without_fixes(recipe, package, version, folder)
 
 
 def _fetched(name: str, fetch: Callable[[], Path]) -> Path | None:
@@ -268,7 +296,7 @@ def _source(recipe: Recipe, folder: Path, version: str, fixes: tuple[str, ...] =
         if found is None:
             raise RuntimeError(f"{root}: no version in {name}")
         version = ".".join(_number(group) for group in found.groups())
-    return Source(recipe, version, root, fixes)
+    return Source(recipe, version if recipe.version is None else recipe.version, root, fixes)
 
 
 def _number(text: str) -> str:

@@ -60,7 +60,7 @@ def _regions_lie_in_a_known_space(content: Content) -> Iterator[Problem]:
 def _bench_rules_name_interfaces(content: Content) -> Iterator[Problem]:
     """Look up the interface a bench rule speaks of."""
     known = [interface["id"] for interface in content.get("interfaces", [])]
-    for group in ("identify", "never_send"):
+    for group in ("identify", "never_send", "make_safe"):
         for entry in content.get("hil", {}).get(group, []):
             name = entry.get("interface")
             if name is not None and name not in known:

@@ -374,6 +374,13 @@ class BenchRules(_Table, frozen=True, kw_only=True):
         tuple[Identification, ...], about("Checks before the first write; one that fails ends the run.")
     ] = ()
     never_send: Annotated[tuple[NeverSend, ...], about("Messages the transport refuses to send.")] = ()
+    make_safe: Annotated[
+        tuple[Identification, ...],
+        about("Messages that bring it to its safe state, sent at the end of every run, and the answer to each."),
+    ] = ()
+    default_credentials: Annotated[
+        tuple[Text, ...] | None, about("Log-ins it must not accept, for example factory passwords; [] if none is known.")
+    ] = None
     power_control: Annotated[PowerControl | None, about("How the device is switched off and on.")] = None
     reply_timeout_ms: Annotated[Milliseconds | None, about("Longest wait for an answer, in milliseconds.")] = None
     expected_alarms: Annotated[tuple[Text, ...] | None, about("Alarms a test is expected to raise.")] = None

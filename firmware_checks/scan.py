@@ -30,6 +30,7 @@ from firmware_checks.patterns.native import best_engine
 from firmware_checks.region import Program, Region
 from firmware_checks.span import Span
 from firmware_checks.structure.programs import architectures
+from firmware_checks.vulnerabilities.cvss import can_score
 from toolkit import __version__
 from toolkit.core.cache import NO_CACHE, Cache
 from toolkit.core.findings import Finding, Severity
@@ -47,6 +48,10 @@ NOT_LOOKED_UP = "Known vulnerabilities (CVE) of the components were not looked u
 LOOKED_UP = (
     "Known vulnerabilities (CVE) were looked up for the components that were named, in data that is not complete: a "
     "component that was not recognised, or a vulnerability that is not in the data, is not in this report."
+)
+NOT_SCORED = (
+    "Scores of vulnerabilities are those that were published: the optional part 'cvss', which computes them for the "
+    "ways into this device, is not installed."
 )
 NOT_EXAMINED = (
     "Whether the device verifies an update before installing it can only be proven on the device.",
@@ -93,8 +98,13 @@ class Scanner:
 
     def scan(self, path: Path, on_progress: Progress = lambda _done, _total: None) -> Report:
         """Return the report on the file at ``path``; raise ``InputError`` when it cannot be read."""
+        return self.examine(path, on_progress)[1]
+
+    def examine(self, path: Path, on_progress: Progress = lambda _done, _total: None) -> tuple[Inventory, Report]:
+        """Return what is known about the file at ``path``, and the report on it."""
         with open_image(path, self.limits) as image:
-            return self._report(self._assessed(self.take_inventory(image, on_progress)))
+            inventory = self._assessed(self.take_inventory(image, on_progress))
+        return inventory, self._report(inventory)
 
     def take_inventory(self, image: Image, on_progress: Progress = lambda _done, _total: None) -> Inventory:
         """Open ``image`` and return all that is known about it before anything is judged."""
@@ -180,7 +190,7 @@ class Scanner:
             regions=tuple(row for root in inventory.roots for row in root.records()),
             components=inventory.components,
             findings=tuple(self.judge(inventory)),
-            not_examined=(NOT_LOOKED_UP if known is None else LOOKED_UP, *NOT_EXAMINED),
+            not_examined=(*_looked_up(is_known=known is not None), *NOT_EXAMINED),
         )
         if known is None:
             return report
@@ -209,6 +219,13 @@ class Scanner:
             day=asked.day.isoformat() if asked is not None else None,
             triage_sha256=asked.triage.sha256 if asked is not None and asked.triage is not None else None,
         )
+
+
+def _looked_up(is_known: bool) -> tuple[str, ...]:  # a predicate of one answer
+    """Say whether vulnerabilities were looked up, and what about them was not told."""
+    if not is_known:
+        return (NOT_LOOKED_UP,)
+    return (LOOKED_UP,) if can_score() else (LOOKED_UP, NOT_SCORED)
 
 
 def _walk(roots: Iterable[Region]) -> Iterable[Region]:

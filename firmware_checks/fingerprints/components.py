@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from firmware_checks.fingerprints.functions import Function
 from firmware_checks.fingerprints.matching import Candidate, Index, Likeness, PackName
-from firmware_checks.fingerprints.pack import Component
+from firmware_checks.fingerprints.pack import Build, Component, Fix, Pack
 from firmware_checks.fingerprints.versions import Fit, fits_of, version_likelihoods
 
 __all__ = ["FixState", "FoundComponent", "Recognised", "Votes"]
@@ -237,14 +237,15 @@ def _component(index: Index, name: str, seen: _Gathered, tables: int) -> FoundCo
     functions = sorted((seen.shared | seen.sure).values(), key=lambda r: (-r.strength, r.function.start))
     fits = [(r, fits_of(index, r)) for r in functions]
     versions = {version for r in functions for version in _declared(index, r.name).versions}
+    declared = _declared(index, functions[0].name)
     return FoundComponent(
         name=name,
         functions=tuple(functions),
-        likelihoods=version_likelihoods(index, fits, versions),
+        likelihoods=version_likelihoods(index, fits, versions, ready_made=declared.ready_made),
         fixes=tuple(_fixes(index, fits)),
         tables=tables,
         strength=_strength(seen.sure.values()),
-        toolchain=_declared(index, functions[0].name).toolchain,
+        toolchain=declared.toolchain,
     )
 
 
@@ -257,10 +258,16 @@ def _fixes(index: Index, fits: Iterable[tuple[Recognised, Sequence[Fit]]]) -> It
         same = [b for v in pack.exactly(recognised.function.exact) for b in builds.get(v, ())]
         known = {fix for rows in builds.values() for build in rows for fix in build.fixes}
         for fix in known:
-            states = {fix in build.fixes for build in same}
+            states = {fix in build.fixes for build in same if fix in build.fixes or _needs(pack, build, fix)}
             if recognised.text in fix.functions and len(states) == 1:
                 said[fix.vulnerability].add((states.pop(), recognised.text, recognised.function.start))
     for vulnerability, rows in sorted(said.items()):
         if len({fixed for fixed, _, _ in rows}) == 1:
             fixed, function, start = min(rows)
             yield FixState(vulnerability, fixed, function, start)
+
+
+def _needs(pack: Pack, build: Build, fix: Fix) -> bool:
+    """Tell whether the version of ``build`` is one that was fixed by a patch; others may never have had the fault."""
+    ours = (b for b in pack.meta.builds if (b.component, b.version) == (build.component, build.version))
+    return any(fix in other.fixes for other in ours)

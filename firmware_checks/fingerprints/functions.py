@@ -79,6 +79,17 @@ class Code:
         """One past the last address."""
         return self.base + len(self.view)
 
+    def walk(self, start: int, limit: int | None = None) -> Function | None:
+        """Return the function at offset ``start``, which ends before ``limit``; None when it is too short to tell."""
+        return walk(self, start, limit)
+
+    def starts(self, entries: Iterable[int]) -> Iterator[Iterable[int]]:
+        """Yield offsets of functions: what is called or among ``entries``, what is pointed to, what looks like one."""
+        data = bytes(self.view)
+        yield _called(data) | {e - self.base & ~1 for e in entries if self.base <= e < self.end}
+        yield _pointed(self, data)
+        yield _saving(data)
+
     def word(self, offset: int) -> int | None:
         """Return the 32-bit word at ``offset``, None where there is none."""
         if not 0 <= offset <= len(self.view) - 4:
@@ -325,10 +336,8 @@ def functions_by_trust(code: Code, entries: Iterable[int] = (), *, most: int = 2
     already is none.
     """
     covered = bytearray(len(code.halves) + 1)
-    data = bytes(code.view)
-    known = {e - code.base & ~1 for e in entries if code.base <= e < code.end}
-    for starts in (lambda: _called(data) | known, lambda: _pointed(code, data), lambda: _saving(data)):
-        found = list(islice(_walked(code, sorted(starts()), covered), most))
+    for starts in code.starts(entries):
+        found = list(islice(_walked(code, sorted(starts), covered), most))
         yield found
         most -= len(found)
 
@@ -339,7 +348,7 @@ def _walked(code: Code, starts: Iterable[int], covered: bytearray) -> Iterator[F
     for start, limit in pairwise([*group, len(code.view)]):
         if covered[start // 2] or limit - start < 2 * SHORTEST:
             continue
-        function = walk(code, start, limit)
+        function = code.walk(start, limit)
         if function is None:
             continue
         first, last = start // 2, function.end // 2

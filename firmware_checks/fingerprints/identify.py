@@ -1,4 +1,4 @@
-"""Names the libraries in a Cortex-M program, where no text is left that would."""
+"""Names the libraries in a program of a microcontroller, where no text is left that would."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import xxhash
 
+from firmware_checks.fingerprints.avr import AvrCode
 from firmware_checks.fingerprints.components import FoundComponent, Votes
 from firmware_checks.fingerprints.functions import Code, Function, functions_by_trust
 from firmware_checks.fingerprints.matching import Index
@@ -15,22 +16,24 @@ from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.limits import Budget
 
-__all__ = ["components_in", "examine"]
+__all__ = ["READERS", "components_in", "examine"]
 
-ASSUMED_BASE = 0x0800_0000
-"""Where the load address is not known: calls are relative; only texts and tables are not found then."""
+READERS: Mapping[str, tuple[type[Code], int]] = {"arm-cortex-m": (Code, 0x0800_0000), "avr": (AvrCode, 0)}
+"""What reads programs for each processor, and where they are taken to lie when their load address is not known: calls
+of a Cortex-M are relative, so only texts and tables are not found then; an AVR starts at 0."""
 
 ENOUGH = 100
 """Functions none of which is known: there is no library."""
 
 
 def examine(span: Span, program: Program, budget: Budget, index: Index) -> list[FoundComponent]:
-    """Return the libraries in the Cortex-M program whose bytes are ``span``."""
+    """Return the libraries in the program whose bytes are ``span``, for a processor that is in ``READERS``."""
     base = span.address if program.load_address is None else program.load_address
+    kind, assumed = READERS[program.arch]
     if base is None or base % 4:
-        base = ASSUMED_BASE
+        base = assumed
     entries = [] if program.entry_address is None else [program.entry_address]
-    code = Code(view=span.window.view, base=base)
+    code = kind(view=span.window.view, base=base)
     groups = functions_by_trust(code, entries, most=budget.limits.functions - budget.functions)
     return components_in(code, index, _counted(groups, budget, span.path))
 

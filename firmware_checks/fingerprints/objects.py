@@ -1,7 +1,8 @@
 """Compiled libraries with symbols: every function with its name, out of archives, object files and linked programs.
 
 The sections of an object file are laid out in one piece of memory and its relocations carried out, so that its
-functions look as they will in a linked image. Source: "ELF for the Arm Architecture" (IHI 0044), 4.6.1.
+functions look as they will in a linked image. Sources: "ELF for the Arm Architecture" (IHI 0044), 4.6.1; for AVR,
+``include/elf/avr.h`` of GNU Binutils.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from firmware_checks.fingerprints.functions import Code, Function, walk
+from firmware_checks.fingerprints.avr import AvrCode
+from firmware_checks.fingerprints.functions import Code, Function
 from firmware_checks.formats import ar
 from firmware_checks.readers.elf_file import MAGIC, RELOCATABLE, ElfFile, ElfSection, SectionType, read_elf
 from firmware_checks.span import Span
@@ -18,19 +20,24 @@ from toolkit.core.errors import FormatError
 from toolkit.core.limits import Limits
 from toolkit.core.window import Window
 
-__all__ = ["NamedFunction", "Table", "functions_of", "tables_of"]
+__all__ = ["NamedFunction", "Table", "functions_of", "processor_of", "tables_of"]
 
-ARM = 40
+ARM, AVR = 40, 83
 CODE_BASE, DATA_BASE = 0x0800_0000, 0x2000_0000
 MOST_BYTES = 8 << 20
 FAR = 0x1_0000
 """Bytes between the code and what stands for functions of other files, which no jump inside a function spans."""
 SYMBOL = struct.Struct("<IIIBBH")
 FUNCTION, OBJECT, SECTION = 2, 1, 3
-FIRST_SPECIAL_SECTION = 0xFF00
+GLOBAL_UNTYPED = 0x10
 ABSOLUTE, TARGET1 = 2, 38
 CALL, JUMP = 10, 30
 MOVW, MOVT = 47, 48
+AVR_BRANCH, AVR_NEAR, AVR_FAR = 2, 3, 18
+"""Relocations of AVR's conditional branches, of RJMP and RCALL, and of JMP and CALL; others touch no flow."""
+AVR_REACH = 2048
+"""Words that RJMP goes back."""
+PROCESSORS = {ARM: "arm-cortex-m", AVR: "avr"}
 OBJECT_BYTES = range(16, 8192)
 """Sizes of constant tables worth knowing."""
 
@@ -69,6 +76,7 @@ class _Loaded:
     memory: bytearray
     base: int
     symbols: list[_Symbol]
+    arch: str = "arm-cortex-m"
     places: dict[int, int] = field(default_factory=dict)
     """Address of each section."""
     outside: dict[str, int] = field(default_factory=dict)
@@ -84,6 +92,11 @@ class _Loaded:
         """Return an offset behind the memory that stands for a symbol of another file."""
         return len(self.memory) + FAR + 4 * self.outside.setdefault(name, len(self.outside))
 
+    def code(self) -> Code:
+        """Return the memory as code."""
+        kind = AvrCode if self.arch == "avr" else Code
+        return kind(view=memoryview(bytes(self.memory)), base=self.base)
+
 
 def functions_of(window: Window, most: int = 200_000) -> Iterator[NamedFunction]:
     """Yield the functions of an archive, object file or program; raise ``FormatError`` when it is none of these."""
@@ -94,6 +107,11 @@ def functions_of(window: Window, most: int = 200_000) -> Iterator[NamedFunction]
             count += 1
             if count >= most:
                 return
+
+
+def processor_of(window: Window) -> str:
+    """Return the processor of a file; raise ``FormatError`` when no signatures can be made for it."""
+    return next((loaded.arch for loaded in _loaded(window)), PROCESSORS[ARM])
 
 
 def tables_of(window: Window) -> Iterator[Table]:
@@ -117,14 +135,19 @@ def _loaded(window: Window) -> Iterator[_Loaded]:
 
 def _load(window: Window) -> _Loaded:
     elf = read_elf(window)
-    if elf.header.machine != ARM or elf.bits != 32 or elf.endianness != "little":
-        raise FormatError("signatures are made from 32-bit little-endian Arm files only")
-    loaded = _Loaded(elf, bytearray(), CODE_BASE, list(_symbols(elf)))
+    arch = PROCESSORS.get(elf.header.machine)
+    if arch is None or elf.bits != 32 or elf.endianness != "little":
+        raise FormatError("signatures are made from files for 32-bit little-endian Arm and for AVR only")
+    loaded = _Loaded(elf, bytearray(), CODE_BASE if arch != "avr" else 0, list(_symbols(elf)), arch)
     if elf.header.type == RELOCATABLE:
         _lay_out(loaded)
         for section in elf.sections:
-            if section.type == SectionType.RELOCATIONS and section.info in loaded.places:
+            if section.info not in loaded.places:
+                continue
+            if section.type == SectionType.RELOCATIONS:
                 _relocate(loaded, section)
+            elif section.type == SectionType.RELOCATIONS_WITH_ADDENDS and arch == "avr":
+                _relocate_avr(loaded, section)
     else:
         _place_linked(loaded)
     return loaded
@@ -139,8 +162,14 @@ def _symbols(elf: ElfFile) -> Iterator[_Symbol]:
         for name, value, size, info, _, index in SYMBOL.iter_unpack(data[: len(data) // SYMBOL.size * SYMBOL.size]):
             end = names.find(b"\0", name)
             text = names[name : end if end >= 0 else None].decode("latin-1") if name < len(names) else ""
-            yield _Symbol(text, value, size, info & 0xF, index)
+            kind = FUNCTION if info == GLOBAL_UNTYPED and _is_avr_code(elf, index) else info & 0xF
+            yield _Symbol(text, value, size, kind, index)
         return
+
+
+def _is_avr_code(elf: ElfFile, index: int) -> bool:
+    """Tell whether a section holds AVR instructions: there, functions in assembly language may have no type."""
+    return elf.header.machine == AVR and index < len(elf.sections) and elf.sections[index].is_code
 
 
 def _lay_out(loaded: _Loaded) -> None:
@@ -154,7 +183,7 @@ def _lay_out(loaded: _Loaded) -> None:
             ram += min(section.size, 0x1000)
             continue
         loaded.memory += bytes(-len(loaded.memory) % 8)
-        loaded.places[index] = CODE_BASE + len(loaded.memory)
+        loaded.places[index] = loaded.base + len(loaded.memory)
         loaded.memory += loaded.elf.data(section)
         if len(loaded.memory) > MOST_BYTES:
             raise FormatError(f"more than {MOST_BYTES} bytes of code and constants in one object file")
@@ -215,6 +244,31 @@ def _apply(loaded: _Loaded, where: int, kind: int, symbol: _Symbol) -> None:
         struct.pack_into("<HH", memory, where, first, second)
 
 
+def _relocate_avr(loaded: _Loaded, section: ElfSection) -> None:
+    place = loaded.places[section.info] - loaded.base
+    data = loaded.elf.data(section)
+    for offset, info, addend in struct.iter_unpack("<IIi", data[: len(data) // 12 * 12]):
+        where, kind = place + offset, info & 0xFF
+        if info >> 8 < len(loaded.symbols) and 0 <= where <= len(loaded.memory) - 4:
+            symbol = loaded.symbols[info >> 8]
+            address = loaded.address(symbol)
+            target = loaded.outside_offset(symbol.name) if address is None else address - loaded.base
+            _apply_avr(loaded.memory, where, kind, target + addend)
+
+
+def _apply_avr(memory: bytearray, where: int, kind: int, target: int) -> None:
+    """Write where an instruction leads to; RJMP and RCALL to another file go as far back as they can."""
+    (word,) = struct.unpack_from("<H", memory, where)
+    distance = max(-AVR_REACH, (target - where - 2) // 2) if target < len(memory) else -AVR_REACH
+    if kind == AVR_FAR:
+        place = target // 2
+        struct.pack_into("<HH", memory, where, word & 0xFE0E | place >> 13 & 0x1F0 | place >> 16 & 1, place & 0xFFFF)
+    elif kind == AVR_NEAR:
+        struct.pack_into("<H", memory, where, word & 0xF000 | distance & 0xFFF)
+    elif kind == AVR_BRANCH:
+        struct.pack_into("<H", memory, where, word & 0xFC07 | (distance & 0x7F) << 3)
+
+
 def _branch_addend(first: int, second: int) -> int:
     sign = first >> 10 & 1
     i1, i2 = 1 ^ second >> 13 & 1 ^ sign, 1 ^ second >> 11 & 1 ^ sign
@@ -230,7 +284,7 @@ def _branch(second: int, distance: int) -> tuple[int, int]:
 
 
 def _named(loaded: _Loaded) -> Iterator[NamedFunction]:
-    code = Code(view=memoryview(bytes(loaded.memory)), base=loaded.base)
+    code = loaded.code()
     names: dict[int, str] = {}
     rows: list[tuple[str, int, int]] = []
     for symbol in loaded.symbols:
@@ -243,7 +297,7 @@ def _named(loaded: _Loaded) -> Iterator[NamedFunction]:
             rows.append((symbol.name, start, symbol.size or len(code.view) - start))
     names.update({loaded.outside_offset(name): name for name in loaded.outside})
     for name, start, size in sorted(rows):
-        function = walk(code, start, min(start + size, len(code.view)))
+        function = code.walk(start, min(start + size, len(code.view)))
         if function is not None:
             yield NamedFunction(name, function, tuple(names[c] for c in function.calls if c in names))
 

@@ -103,6 +103,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Different functions that must be found before it is named."""
     toolchain: bool = False
     """Part of a compiler, found in everything it makes: known so that nothing else is taken for it, not reported."""
+    ready_made: bool = False
+    """Each version was compiled by its packager in one way: what differs between versions may be the compiler."""
 
 
 class Fix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, order=True):
@@ -117,6 +119,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     component: int
     version: str
+    """Empty where nobody knows it: then it serves to recognise functions only."""
     toolchain: str
     """For example ``gcc-Os-m4``."""
     configuration: str = ""
@@ -128,6 +131,8 @@ class PackMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a pack says about itself."""
 
     generator: str
+    arch: str = "arm-cortex-m"
+    """Processor of all that is in it, as our formats name it."""
     components: tuple[Component, ...]
     builds: tuple[Build, ...]
 
@@ -160,6 +165,8 @@ class Pack:
     """A pack in memory; a reference in it that leads nowhere raises ``FormatError`` when it is followed."""
 
     source: str
+    header: bytes
+    """Its first bytes: they hold the checksum of all that follows."""
     meta: PackMeta
     parts: dict[str, memoryview]
     hashes: Sequence[int]
@@ -338,6 +345,7 @@ def read_pack(window: Window, source: str) -> Pack:
         raise FormatError(f"signature pack {source}: its sections do not fit each other")
     return Pack(
         source=source,
+        header=bytes(window.take(0, HEADER.size)),
         meta=meta,
         parts=parts,
         hashes=numbers["hashes"],

@@ -52,17 +52,31 @@ class _Name:
 
 @dataclass(slots=True)
 class PackBuilder:
-    """Collects builds and writes them as one pack; the order in which they come does not matter."""
+    """Collects builds for one processor and writes them as one pack; the order in which they come does not matter."""
 
+    arch: str = "arm-cortex-m"
     _builds: list[tuple[str, Build]] = field(default_factory=list)
     _names: dict[tuple[str, str], _Name] = field(default_factory=lambda: defaultdict(_Name))
     _tables: dict[tuple[str, str, bytes], None] = field(default_factory=dict)
     _components: dict[str, Component] = field(default_factory=dict)
 
-    def component(self, name: str, *, licence: str = "", minimum_functions: int = 4, toolchain: bool = False) -> None:
+    def component(
+        self,
+        name: str,
+        *,
+        licence: str = "",
+        minimum_functions: int = 4,
+        toolchain: bool = False,
+        ready_made: bool = False,
+    ) -> None:
         """Declare a component; its versions come with its builds."""
         self._components[name] = Component(
-            name=name, versions=(), licence=licence, minimum_functions=minimum_functions, toolchain=toolchain
+            name=name,
+            versions=(),
+            licence=licence,
+            minimum_functions=minimum_functions,
+            toolchain=toolchain,
+            ready_made=ready_made,
         )
 
     def add(
@@ -100,7 +114,8 @@ class PackBuilder:
         sections = _Sections(names, bodies)
         sections.write_names(self._callees(names, sorted(order)))
         sections.write_tables(self._table_rows(order, names))
-        meta = PackMeta(generator=GENERATOR, components=self._with_versions(builds, order), builds=tuple(builds))
+        components = self._with_versions(builds, order)
+        meta = PackMeta(generator=GENERATOR, arch=self.arch, components=components, builds=tuple(builds))
         return _file({"meta": msgspec.json.encode(meta), **sections.parts()})
 
     def _sorted_builds(self, order: Mapping[str, int]) -> tuple[list[Build], list[int]]:
@@ -119,7 +134,8 @@ class PackBuilder:
     def _with_versions(self, builds: Sequence[Build], order: Mapping[str, int]) -> tuple[Component, ...]:
         versions: dict[int, set[str]] = defaultdict(set)
         for build in builds:
-            versions[build.component].add(build.version)
+            if build.version:
+                versions[build.component].add(build.version)
         return tuple(
             msgspec.structs.replace(self._components[name], versions=tuple(sorted(versions[order[name]])))
             for name in sorted(order)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from firmware_checks.fingerprints.pack import Pack, read_pack
+from firmware_checks.fingerprints.pack import HEADER, Pack, read_pack
 from toolkit.core.errors import InputError
 from toolkit.core.window import Window
 
-__all__ = ["GROUP", "SUFFIX", "load_pack", "shipped_packs"]
+__all__ = ["GROUP", "SUFFIX", "load_pack", "packs_at_hand", "shipped_packs"]
 
 GROUP = "medharden.fingerprints"
 """Entry points that name packages with signature packs in them."""
@@ -25,6 +26,24 @@ SUFFIX = ".mdsig"
 def shipped_packs() -> Sequence[Pack]:
     """Return our packs and those of installed third parties."""
     return tuple(load_pack(path) for path in _files())
+
+
+def packs_at_hand(own: Iterable[Pack] = ()) -> tuple[int, str]:
+    """Return how many packs there are, ``own`` included, and a SHA-256 that changes when any of them does.
+
+    Only their first bytes are read: what they hold is checked when there is a program to compare with it.
+    """
+    rows = [(path.name, _first_bytes(path)) for path in _files()] + [(pack.source, pack.header) for pack in own]
+    digest = hashlib.sha256()
+    for name, header in rows:
+        digest.update(name.encode("utf-8") + b"\0" + header)
+    return len(rows), digest.hexdigest() if rows else ""
+
+
+def _first_bytes(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(HEADER.size)
+    return b""
 
 
 def load_pack(path: Path) -> Pack:

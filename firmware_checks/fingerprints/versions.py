@@ -60,21 +60,22 @@ def fits_of(index: Index, recognised: Recognised) -> list[Fit]:
 
 
 def version_likelihoods(
-    index: Index, fits: Iterable[tuple[Recognised, Sequence[Fit]]], versions: AbstractSet[str]
+    index: Index, fits: Iterable[tuple[Recognised, Sequence[Fit]]], versions: AbstractSet[str], *, ready_made: bool
 ) -> dict[str, float]:
     """Return how likely each of ``versions`` is, the likeliest first; nothing when none can be told.
 
     A likelihood is the sum over functions of how much worse the best variant of a version fits. Where a version is only
-    the nearest of those known, the ones next to it stay possible; one that is known alone is not named then.
+    the nearest of those known, the ones next to it stay possible; one that is known alone is not named then, and none
+    where each is known from one ``ready_made`` build: the difference may be the compiler's.
     """
     rows = [row for recognised, found in fits if (row := _row(index, recognised, found)).alike]
-    if not rows:
+    if not rows or not versions:
         return {}
     scores = {version: sum(row.weight * _worse(row.alike, version) for row in rows) for version in versions}
     top = max(scores.values())
     raw = {version: math.exp(SHARPNESS * (score - top)) for version, score in scores.items()}
     same = max(_same_share(rows, version) for version in versions if scores[version] == top)
-    if same < SAME_VERSION and len(versions) == 1:
+    if same < SAME_VERSION and (ready_made or len(versions) == 1):
         return {}
     if SAME_BUILD <= same < SAME_VERSION:
         _keep_neighbours(raw)
@@ -88,7 +89,7 @@ def _row(index: Index, recognised: Recognised, fits: Iterable[Fit]) -> _Row:
     alike: dict[str, float] = defaultdict(float)
     same: set[str] = set()
     for fit in fits:
-        for version in {pack.build(number).version for number in pack.builds_of(fit.variant)}:
+        for version in {pack.build(number).version for number in pack.builds_of(fit.variant)} - {""}:
             alike[version] = max(alike[version], fit.alike)
             if fit.same:
                 same.add(version)

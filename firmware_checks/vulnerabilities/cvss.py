@@ -1,4 +1,6 @@
-"""The door to CVSS: vectors of version 2, 3 and 4, read and scored by the library ``cvss``.
+"""The door to CVSS: vectors of version 2, 3 and 4, scored by the library ``cvss`` where that part is installed.
+
+Without it vectors are read all the same, and what was published as a score is shown: decision 15.
 
 Source: FIRST, Common Vulnerability Scoring System, specification documents of v2, v3.1 and v4.0.
 """
@@ -9,9 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["Vector", "parse_vector"]
+__all__ = ["Vector", "can_score", "parse_vector"]
 
 _SHAPE = re.compile(r"(?:CVSS:[34]\.[01]/)?[A-Za-z]{1,3}:[A-Za-z]{1,5}(?:/[A-Za-z]{1,3}:[A-Za-z]{1,5}){2,47}")
 _VERSIONS = {"CVSS:3.0": 3, "CVSS:3.1": 3, "CVSS:4.0": 4}
@@ -45,9 +48,17 @@ class Vector:
         return Vector(self.version, text, metrics)
 
     @property
-    def score(self) -> float:
-        """The score with all metrics that are there: that of the environment where it is described."""
+    def score(self) -> float | None:
+        """The score with all metrics that are there: that of the environment where it is described.
+
+        None without the optional part ``cvss``.
+        """
         return _score(self.text, self.version)
+
+
+def can_score() -> bool:
+    """Tell whether the optional part is there that computes scores."""
+    return find_spec("cvss") is not None
 
 
 @lru_cache(maxsize=_KEPT)
@@ -68,10 +79,12 @@ def parse_vector(text: str) -> Vector | None:
 
 
 @lru_cache(maxsize=_KEPT)
-def _score(text: str, version: int) -> float:
+def _score(text: str, version: int) -> float | None:
     """Return the score of all metrics in ``text``; raise ``ValueError`` when it is no whole vector."""
-    import cvss  # type: ignore[import-untyped]
-
+    try:
+        import cvss  # type: ignore[import-untyped]
+    except ImportError:
+        return None
     kind: Any = getattr(cvss, _CLASSES[version])
     try:
         scores = kind(text).scores()

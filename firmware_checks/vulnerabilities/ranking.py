@@ -80,7 +80,7 @@ class Ranking:
             automatable=automatable,
             human_impact=impact,
             reachable=reachable,
-            score=match.score if here is None else here.score,
+            score=match.score if here is None or here.score is None else here.score,
             vector=None if here is None else here.text,
             sentence=_sentence(exploitation, exposure, impact, is_certain=is_certain),
             action=_action(decision, title, first_fixed(match.range), is_certain=is_certain),

@@ -17,7 +17,14 @@ from toolkit import __version__
 
 DISTRIBUTION = "medharden"
 ROOMS = ("toolkit", "device_profiles", "firmware_checks", "signing", "hil")
-UNLOCKS = {"hil": "bench tests on real devices over serial and USB"}
+UNLOCKS = {
+    "cvss": "scores of vulnerabilities for this device's own ways in",
+    "hil": "bench tests on real devices over serial and USB",
+    "hsm": "keys in tokens and security modules (PKCS#11)",
+    "kms": "keys in a cloud",
+    "lab": "a lab of many benches (labgrid)",
+    "signing": "building MCUboot images",
+}
 """What each optional part is for, by the name of the extra."""
 
 

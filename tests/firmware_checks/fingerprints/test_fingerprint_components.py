@@ -207,11 +207,53 @@ def test_a_fix_shows_in_the_function_it_changed() -> None:
         assert (fix.vulnerability, fix.fixed, fix.function) == ("CVE-2099-0001", state, "lib_2")
 
 
+def test_what_a_function_says_about_a_fix_is_kept_with_where_to_see_it() -> None:
+    fixed = {**LIBRARY, "lib_2": altered(LIBRARY["lib_2"], "fix")}
+    pack = pack_of(("lib", build("1.0"), LIBRARY), ("lib", build("1.0", (FIX,)), fixed))
+    for functions, state in ((LIBRARY, False), (fixed, True)):
+        collector = FingerprintCollector(Budget(Limits()), lambda *_: None, [pack])
+        collector.collect([region_of(span_of({**own(), **functions}))])
+        (fact,) = collector.fixes
+        assert (fact.component, fact.vulnerability, fact.is_fixed, fact.function) == (
+            "lib",
+            FIX.vulnerability,
+            state,
+            "lib_2",
+        )
+        assert fact.evidence in collector.version_sets[0].evidence
+
+
+def test_a_build_of_unknown_version_names_the_library_and_no_version() -> None:
+    assert found_in({**own(), **LIBRARY}, pack_of(("lib", build(""), LIBRARY)))["lib"].versions == ()
+    both = pack_of(("lib", build(""), LIBRARY), ("lib", build("1.0"), NEWER))
+    assert found_in({**own(), **NEWER}, both)["lib"].versions == ("1.0",)
+
+
+def test_versions_known_from_one_build_each_are_told_only_by_that_build() -> None:
+    packs = []
+    for ready_made in (False, True):
+        made = PackBuilder()
+        made.component("lib", ready_made=ready_made)
+        for version, functions in (("1.0", LIBRARY), ("1.1", NEWER)):
+            made.add("lib", build(version), functions_of(Window.of(object_file(functions))))
+        packs.append(read_pack(Window.of(made.pack()), "test"))
+    other = compiled_otherwise(NEWER)
+    assert [found_in({**own(), **other}, p)["lib"].versions for p in packs] == [("1.1",), ()]
+    assert [found_in({**own(), **NEWER}, p)["lib"].versions for p in packs] == [("1.1",), ("1.1",)]
+
+
 def test_without_the_changed_function_nothing_is_said_about_a_fix() -> None:
     fixed = {**LIBRARY, "lib_0": altered(LIBRARY["lib_0"], "fix")}
     pack = pack_of(("lib", build("1.0"), LIBRARY), ("lib", build("1.0", (FIX,)), fixed))
     rest = {name: made for name, made in LIBRARY.items() if name != "lib_0"}
     assert found_in({**own(), **rest}, pack)["lib"].fixes == ()
+
+
+def test_a_version_that_needed_no_patch_is_not_said_to_be_without_it() -> None:
+    fixed = {**LIBRARY, "lib_2": altered(LIBRARY["lib_2"], "fix")}
+    later = {**LIBRARY, "lib_2": altered(LIBRARY["lib_2"], "fixed by its makers")}
+    pack = pack_of(("lib", build("1.0"), LIBRARY), ("lib", build("1.0", (FIX,)), fixed), ("lib", build("1.1"), later))
+    assert found_in({**own(), **later}, pack)["lib"].fixes == ()
 
 
 def test_a_function_that_is_only_alike_says_nothing_about_a_fix() -> None:
@@ -238,7 +280,7 @@ def test_every_program_of_an_image_is_looked_at_once() -> None:
     defects: list[str] = []
     collector = FingerprintCollector(Budget(Limits()), lambda what, _span, _error: defects.append(what))
     outer = Region(span=span_of(own()), format="zip", kind=RegionKind.CONTAINER, title="", children=[])
-    outer.children = [region_of(span_of(own(20))), region_of(span_of(own(20)), arch="avr")]
+    outer.children = [region_of(span_of(own(20))), region_of(span_of(own(20)), arch="xtensa")]
     collector.collect([outer])
     assert collector.version_sets == []
     assert collector.budget.functions == 20

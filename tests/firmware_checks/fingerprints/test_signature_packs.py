@@ -11,7 +11,7 @@ from firmware_checks.fingerprints.examples import Made, made_function, object_fi
 from firmware_checks.fingerprints.objects import Table, functions_of
 from firmware_checks.fingerprints.pack import HEADER, MAGIC, NAME, SECTIONS, VARIANT, Build, Pack, read_pack
 from firmware_checks.fingerprints.pack_writer import PackBuilder
-from firmware_checks.fingerprints.shipped import load_pack, shipped_packs
+from firmware_checks.fingerprints.shipped import _first_bytes, load_pack, packs_at_hand, shipped_packs
 from toolkit.core.errors import FormatError, InputError, MedhardenError
 from toolkit.core.window import Window
 
@@ -214,3 +214,16 @@ def test_a_pack_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     whole = tmp_path / "whole.mdsig"
     whole.write_bytes(PACK)
     assert load_pack(whole).source == "whole.mdsig"
+
+
+def test_the_digest_of_all_packs_changes_with_each() -> None:
+    count, digest = packs_at_hand()
+    assert count == len(shipped_packs())
+    one, other = pack_of(PACK), pack_of(builder((0,)).pack())
+    digests = {digest, packs_at_hand([one])[1], packs_at_hand([other])[1], packs_at_hand([one, other])[1]}
+    assert len(digests) == 4
+    assert packs_at_hand([one]) == (count + 1, packs_at_hand([one])[1])
+
+
+def test_a_pack_that_is_gone_spoils_no_scan(tmp_path: Path) -> None:
+    assert _first_bytes(tmp_path / "gone.mdsig") == b""

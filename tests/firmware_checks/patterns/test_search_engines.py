@@ -20,6 +20,7 @@ from firmware_checks.format_index import load_formats
 from firmware_checks.patterns import Hit, Pattern, PatternSet
 from firmware_checks.patterns.native import (
     HYPERSCAN,
+    KEPT_IS_WORTH,
     NATIVE,
     RE2,
     Native,
@@ -130,7 +131,7 @@ def test_no_patterns_find_nothing_with_any_engine() -> None:
 
 
 def test_hyperscan_takes_over_when_enough_was_searched_and_is_kept(tmp_path: Path) -> None:
-    engine = NativeEngine(replace(HYPERSCAN, worth_bytes=3 * STRETCH_BYTES), Cache(tmp_path))
+    engine = NativeEngine(replace(HYPERSCAN, worth_bytes=3 * STRETCH_BYTES * KEPT_IS_WORTH), Cache(tmp_path))
     data = (b"Ker V1 " + b"\0" * 4000) * (6 * STRETCH_BYTES // 4007)
     assert _hits(PatternSet(TRICKY, engine), data[:STRETCH_BYTES]) == _hits(TRICKY_PYTHON, data[:STRETCH_BYTES])
     assert list(tmp_path.iterdir()) == []

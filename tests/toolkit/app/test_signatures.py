@@ -24,6 +24,7 @@ def test_a_pack_is_built_from_an_object_file_and_listed(tmp_path: Path, capsys: 
     assert row == {
         "pack": "sdk.mdsig",
         "component": "sdk",
+        "arch": "arm-cortex-m",
         "versions": ["2.4"],
         "builds": 1,
         "functions": 6,
@@ -54,6 +55,16 @@ def test_files_that_cannot_be_used_are_told(
     assert run(["signatures", "build", "--component", "c", "--version", "1", "--output", str(target), str(source)]) == 2
     assert words in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_files_for_two_processors_are_no_one_pack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = bytearray(LIBRARY)
+    other[18] = 83
+    (tmp_path / "arm.o").write_bytes(LIBRARY)
+    (tmp_path / "avr.o").write_bytes(other)
+    command = ["signatures", "build", "--component", "c", "--version", "1", "--output", str(tmp_path / "o.mdsig")]
+    assert run([*command, str(tmp_path / "arm.o"), str(tmp_path / "avr.o")]) == 2
+    assert "avr.o: is for avr and the files before for arm-cortex-m" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_pack_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

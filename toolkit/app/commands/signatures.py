@@ -31,7 +31,7 @@ used together. Names of functions are kept and code is not."""
 
 @click.group(name="signatures", short_help="List and build signatures of library functions.", epilog=EPILOG)
 def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
-    """Signature packs: how libraries are recognised in programs for Cortex-M that hold no texts."""
+    """Signature packs: how libraries are recognised in programs for Cortex-M and AVR that hold no texts."""
 
 
 @COMMAND.command(name="list", epilog=EPILOG)
@@ -62,6 +62,7 @@ def _rows(pack: Pack) -> Iterable[dict[str, Any]]:
         yield {
             "pack": pack.source,
             "component": component.name,
+            "arch": pack.meta.arch,
             "versions": list(component.versions),
             "builds": len(builds),
             "functions": functions[number],
@@ -92,12 +93,12 @@ def build(  # one parameter an option
     configuration: str,
     minimum_functions: int,
 ) -> None:
-    """Make a signature pack from static libraries, object files or programs with symbols (32-bit Arm)."""
+    """Make a signature pack from static libraries, object files or programs with symbols (32-bit Arm, AVR)."""
     from firmware_checks.fingerprints.pack import Build
     from firmware_checks.fingerprints.pack_writer import PackBuilder
     from toolkit.core.files import write_whole
 
-    pack = PackBuilder()
+    pack = PackBuilder(arch="")
     pack.component(component, minimum_functions=minimum_functions)
     count = 0
     for path in files:
@@ -111,7 +112,7 @@ def build(  # one parameter an option
 
 
 def _add(pack: Any, component: str, made: Any, path: Path) -> int:
-    from firmware_checks.fingerprints.objects import functions_of, tables_of
+    from firmware_checks.fingerprints.objects import functions_of, processor_of, tables_of
     from toolkit.core.window import Window
 
     try:
@@ -119,6 +120,10 @@ def _add(pack: Any, component: str, made: Any, path: Path) -> int:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
+        arch = processor_of(window)
+        pack.arch = pack.arch or arch
+        if arch != pack.arch:
+            raise InputError(f"{path}: is for {arch} and the files before for {pack.arch}: make a pack of each")
         count: int = pack.add(component, made, functions_of(window), tables_of(window))
     except FormatError as error:
         raise InputError(f"{path}: {error}") from error

@@ -1,0 +1,1 @@
+"""One file per device that lives in this process; each defines ``MODEL``."""

@@ -1,0 +1,1 @@
+"""One file per emulated USB device; each defines ``USB_MODEL``."""
