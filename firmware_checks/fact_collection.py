@@ -9,10 +9,11 @@ from itertools import chain, islice
 
 from firmware_checks.fact_reader import Content, Fact, FactReader, Holding, Linkage, Statement
 from firmware_checks.identity import Identities, Identity, normalised
-from firmware_checks.own_versions import built_name, names_itself
+from firmware_checks.own_versions import names_itself
 from firmware_checks.readers.elf_file import constants
 from firmware_checks.region import Region
 from firmware_checks.span import Provenance, Span
+from firmware_checks.version_points import built_name
 from firmware_checks.version_texts import VersionText
 from toolkit.core.errors import MedhardenError
 from toolkit.core.findings import Evidence
@@ -107,7 +108,8 @@ class FactCollector:
             return by_name
         for identity in others:
             keys = identity.keys if by_name is None else _other_names(identity, facts.name)
-            if names_itself(facts.texts, keys):
+            is_named_so = by_name is not None and normalised(by_name.name) == normalised(facts.name)
+            if names_itself(facts.texts, keys, plainly=is_named_so):
                 return identity
         return by_name
 
@@ -140,7 +142,8 @@ class FactCollector:
         rule = facts.identity.rule if facts.identity is not None else None
         ranges = constants(content.elf) if content.elf is not None else []
         for pattern in rule.own_patterns if rule is not None else ():
-            found_in = (pattern.finditer(content.span.window.view, start, end) for start, end in ranges)
+            view = content.span.window.view  # from the zero before the constants: the first of them may be it
+            found_in = (pattern.finditer(view, max(0, start - 1), end) for start, end in ranges)
             for match in islice(chain.from_iterable(found_in), MOST_OWN):
                 version = match["version"].decode("latin-1")
                 found = VersionText(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-__all__ = ["owner_of_library", "owner_of_plugin", "owner_of_program", "owners_of_program"]
+__all__ = ["is_project", "owner_of_library", "owner_of_plugin", "owner_of_program", "owners_of_program"]
 
 KINDS = ("program", "library", "folder", "plugin")
 _SERIES = re.compile(r"[-_.]?\d+(?:\.\d+)*$")
@@ -28,6 +28,11 @@ def owner_of_program(name: str) -> str | None:
 def owners_of_program(name: str) -> tuple[str, ...]:
     """Return the projects that make a program called ``name``."""
     return tuple(_table()["program"].get(name, ()))
+
+
+def is_project(name: str) -> bool:
+    """Tell whether there is a project of that name."""
+    return name in _table()["project"]
 
 
 def owner_of_library(stem: str) -> str | None:
@@ -49,9 +54,10 @@ def _only(kind: str, name: str, series: re.Pattern[str]) -> str | None:
 
 @cache
 def _table() -> Mapping[str, Mapping[str, list[str]]]:
-    tables: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
+    tables: dict[str, dict[str, list[str]]] = {kind: {} for kind in (*KINDS, "project")}
     for line in (resources.files("firmware_checks") / "file_owners.txt").read_text("utf-8").splitlines():
         project, *columns = line.split("\t")
+        tables["project"][project] = [project]
         for kind, names in zip(KINDS, columns, strict=True):
             table = tables[kind]
             for name in names.split():

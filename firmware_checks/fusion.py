@@ -41,6 +41,7 @@ from firmware_checks.own_versions import (
     votes_of_release_in_name,
     votes_of_symbol_versions,
     with_votes_of_rule,
+    without_doubtful,
 )
 from firmware_checks.patterns import Hit
 from firmware_checks.region import Region
@@ -53,6 +54,7 @@ __all__ = ["EvidenceOfImage", "VersionSet", "fuse", "is_document"]
 LIKELY_MASS = 0.95
 SYSTEM_PACKAGES = frozenset({"generic", "deb", "opkg", "apk", "rpm"})
 """Types of package URLs under which C libraries and programs go by their own names."""
+BUILT_IN = frozenset({Category.LIBRARY, Category.CRYPTO, Category.SDK})
 NEVER_BUILT_IN = frozenset({Category.APPLICATION, Category.OPERATING_SYSTEM, Category.BOOTLOADER})
 FAMILY = 3
 """Projects that are released together share the first letters of their names."""
@@ -108,6 +110,7 @@ class _Fusion:
 
     def components(self) -> tuple[Component, ...]:
         seen = self._seen
+        self._ask_neighbours()
         told = self._told_by_own_libraries()
         counted = [
             (span, hit)
@@ -126,6 +129,20 @@ class _Fusion:
         named = _without_quotations(named, seen.files)
         named += self._told_by_file_names({component.name for component in named})
         return _with_sets(merge_components(named), seen.version_sets, self._by_name)
+
+    def _ask_neighbours(self) -> None:
+        """Give programs that several projects have to the one of which there are other files in the image."""
+        there = Counter(f.identity.name for f in self._seen.files.values() if f.is_elf and f.identity is not None)
+        for facts in self._seen.files.values():
+            others = self._identities.alternatives(facts.path.rpartition("!")[2]) if facts.is_elf else ()
+            chosen = facts.identity
+            if len(others) < 2 or (
+                chosen is not None and (there[chosen.name] > 1 or chosen.name not in _names(others))
+            ):
+                continue
+            likely = [other for other in others if there[other.name] and (chosen is None or other.name != chosen.name)]
+            if len(likely) == 1:
+                facts.identity = likely[0]
 
     def _is_quoted(self, path: str, owner: str) -> bool:
         """Tell whether what a rule found in the file at ``path`` is about something that is not in it."""
@@ -146,7 +163,10 @@ class _Fusion:
         """Tell whether a program of a known project names a program: those are not built into others."""
         is_known = facts.identity is not None and facts.identity.is_known
         is_dynamic = facts.linkage is not None and facts.linkage.is_dynamic
-        return is_known and is_dynamic and rule.category in NEVER_BUILT_IN
+        is_program = rule.category in NEVER_BUILT_IN or (
+            bool(rule.files) and not rule.sonames and rule.category not in BUILT_IN
+        )
+        return is_known and is_dynamic and is_program
 
     def _told_by_own_libraries(self) -> dict[str, set[str]]:
         """Return the versions that the own libraries of components tell, by name of the rule."""
@@ -263,7 +283,11 @@ class _Fusion:
             if verdict is not None and verdict.version and owners[name].is_known:
                 known[name] = {_number(verdict.version)}
         verdicts = ((name, decide(of_one, self._all_linked(of_one, known))) for name, of_one in ballots.items())
-        plain = ((owners[name], verdict) for name, verdict in verdicts if verdict is not None)
+        plain = [
+            (owners[name], verdict if owners[name].rule is not None else without_doubtful(verdict))
+            for name, verdict in verdicts
+            if verdict is not None
+        ]
         return [self._of_verdict(one, verdict) for one, verdict in plain if one.is_known or verdict.is_named]
 
     def _all_linked(self, ballots: Iterable[Ballot], known: Mapping[str, set[str]]) -> dict[str, Linked]:
@@ -276,7 +300,9 @@ class _Fusion:
         rules: dict[str, ComponentRule] = {}
         for facts in self._seen.files.values():
             identity = facts.identity
-            is_own = identity is not None and identity.rule is not None and identity.rule.owns(facts.name)
+            is_own = (
+                facts.is_elf and identity is not None and identity.rule is not None and identity.rule.owns(facts.name)
+            )
             if identity is not None and identity.rule is not None and is_own and identity.name not in named:
                 rules[identity.name] = identity.rule
                 evidence[identity.name].append(Evidence(path=facts.path, excerpt=facts.name))
@@ -301,7 +327,14 @@ class _Fusion:
                 ballots[identity.name].append(Ballot(facts.path, votes))
                 owners.setdefault(identity.name, identity)
                 told[identity.name].update(facts.own)
-        return {name: settled_by_rule(of_one, told[name]) for name, of_one in ballots.items()}, owners
+        telling = {name: self._telling(of_one) for name, of_one in ballots.items()}
+        return {name: settled_by_rule(of_one, told[name]) for name, of_one in telling.items()}, owners
+
+    def _telling(self, ballots: list[Ballot]) -> list[Ballot]:
+        """Return ``ballots`` of programs where those agree on a version; scripts are kept up less well."""
+        programs = [ballot for ballot in ballots if self._seen.files[ballot.path].is_elf]
+        verdict = decide(programs, {}) if programs and len(programs) < len(ballots) else None
+        return programs if verdict is not None and verdict.version is not None else ballots
 
     def _linked_by(self, facts: FileFacts, known: Mapping[str, set[str]]) -> Linked:
         """Return what is known about the libraries that a file loads, its own component's left out."""
@@ -335,9 +368,11 @@ def _without_quotations(components: Iterable[Component], files: Mapping[str, Fil
     made = list(components)
 
     def is_told_by_texts(component: Component) -> bool:
-        return component.confidence is not Confidence.CERTAIN and all(
-            e.path in files and files[e.path].is_text for e in component.evidence
+        own = (
+            facts is not None and facts.is_text and (facts.identity is None or facts.identity.name != component.name)
+            for facts in (files.get(evidence.path) for evidence in component.evidence)
         )
+        return component.confidence is not Confidence.CERTAIN and all(own)
 
     told = {c.name for c in made if c.version is not None and not is_told_by_texts(c)}
     told |= {facts.identity.name for facts in files.values() if facts.is_elf and facts.identity is not None}
@@ -357,6 +392,10 @@ def _refined(
         else:
             evidence = bounded_evidence([*release.evidence, *component.evidence])
             yield msgspec.structs.replace(release, evidence=evidence)
+
+
+def _names(identities: Iterable[Identity]) -> set[str]:
+    return {identity.name for identity in identities}
 
 
 def _versions_by_name(named: Iterable[Component]) -> dict[str, set[str]]:

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from firmware_checks.component_rules import ComponentRule
-from firmware_checks.file_owners import owner_of_library, owner_of_plugin, owners_of_program
+from firmware_checks.file_owners import is_project, owner_of_library, owner_of_plugin, owners_of_program
 
 __all__ = ["Identities", "Identity", "normalised"]
 
 _NOT_NAME = re.compile(r"[^a-z0-9+]")
 _SERIES = re.compile(r"[-_.]?\d+(?:\.\d+)*[a-z]?$")
+_PACKAGED = re.compile(r"^(?:lua|apache2?mod|libapache2mod|nginxmod|pd|tcl)(?=[a-z0-9]{4})")
+"""What distributions put before the name of what extends a program: ``lua-lpeg``, ``libapache2-mod-python``."""
 _SUFFIX = re.compile(r"\.(?:exe|dll|ko|bin|elf|cgi|static|real|wrapped|py|pl|sh|so)$", re.IGNORECASE)
-_PROGRAM_FOLDER = re.compile(r"(?:^|^(?!(?:.*/)?lib(?:exec|32|64)?/).*/)s?bin/[^/]+$|^[^/]+$")
+_PROGRAM_FOLDER = re.compile(r"(?:^|^(?!(?:.*/)?lib(?:32|64)?/).*/)(?:s?bin|libexec)/[^/]+$|^[^/]+$")
 _LIBRARY_FOLDER = re.compile(r"(?:^|[!/])(?:lib|lib32|lib64)/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?[^/]+$|^[^/]+$")
 """Where programs and libraries stand; anywhere else are plug-ins, which have names and versions of their own."""
 _PERL_MODULE = re.compile(r"/perl(?:5|-base)?/.*auto/")
@@ -51,6 +53,7 @@ def _variants(names: Iterable[str]) -> frozenset[str]:
         for form in (name, trimmed, name.removeprefix("lib"), trimmed.removeprefix("lib")):
             found.add(normalised(form))
     found |= {f"gnu{key[1:]}" for key in found if key.startswith("g")}
+    found |= {_PACKAGED.sub("", key) for key in found}
     return frozenset(key for key in found if len(key) >= LEAST_KEY_CHARACTERS and not key.isdigit())
 
 
@@ -59,6 +62,7 @@ class Identities:
 
     def __init__(self, rules: Sequence[ComponentRule]) -> None:
         self._names: dict[str, ComponentRule] = {}
+        self._series: dict[str, ComponentRule] = {}
         self._exact: dict[tuple[bool, str], ComponentRule] = {}
         self._starts: list[tuple[bool, str, ComponentRule]] = []
         self._of_rule = {rule.name: self._identity(rule) for rule in rules}
@@ -66,7 +70,7 @@ class Identities:
             for name in (*rule.aliases, rule.name):
                 self._names[normalised(name)] = rule
         for rule in rules:
-            self._names.setdefault(normalised(_SERIES.sub("", rule.name)), rule)
+            self._series.setdefault(normalised(_SERIES.sub("", rule.name)), rule)
         for rule in rules:
             for is_library, names in ((True, rule.sonames), (False, (rule.name, *rule.files))):
                 self._add_files(rule, names, is_library=is_library)
@@ -89,7 +93,9 @@ class Identities:
 
     def of_name(self, name: str) -> Identity:
         """Return the identity of what calls itself ``name``: a rule's where one knows the name."""
-        rule = self._names.get(normalised(name)) or self._names.get(normalised(_SERIES.sub("", name)))
+        form = normalised(name)
+        trimmed = normalised(_SERIES.sub("", name))  # of lua5.3; but mpg321 is not a series of mpg123
+        rule = self._names.get(form) or self._names.get(trimmed) or self._series.get(form)
         return self._of_rule[rule.name] if rule is not None else Identity(name, None, _variants([name]))
 
     def of_file(self, path: str) -> Identity | None:
@@ -99,8 +105,14 @@ class Identities:
         if mark:
             return None if _PERL_MODULE.search(path) else self._of_library(path, stem)
         in_place = _PROGRAM_FOLDER.search(path) is not None
-        owners = owners_of_program(base) if in_place or path.endswith(f"/{base}/{base}") else ()
+        owners = owners_of_program(base)
+        in_own_folder = path.endswith(f"/{base}/{base}") or any(f"/{owner}/" in path for owner in owners)
+        owners = owners if in_place or in_own_folder else ()
         rule = self._exact.get((False, base)) if len(owners) == 1 else self._rule_of(base, is_library=False)
+        if rule is not None and not in_place and not owners and base not in (rule.name, *rule.files):
+            plugin = self._of_plugin(path, base)  # of whom the folder is says more than how the name starts
+            if plugin is not None:
+                return plugin
         if owners == (base,) and rule is not self.of_name(base).rule:  # a project called like its program
             rule = None
         if rule is not None and (len(owners) < 2 or base in rule.files):  # not a name that several use
@@ -110,6 +122,16 @@ class Identities:
         if owners:
             return None
         return self._by_itself(_SUFFIX.sub("", base)) if in_place else self._of_plugin(path, base)
+
+    def of_text(self, path: str) -> Identity | None:
+        """Return whose the script or version file at ``path`` is."""
+        if _PROGRAM_FOLDER.search(path):
+            return self.of_file(path)
+        name = path.rpartition("/")[0].rpartition("/")[2]
+        identity = self.of_name(name)
+        if identity.rule is not None or is_project(name):
+            return identity
+        return self.of_file(f"usr/bin/{name}") if len(owners_of_program(name)) == 1 else None
 
     def alternatives(self, path: str) -> tuple[Identity, ...]:
         """Return whose the program at ``path`` may be, where several projects make one of that name."""
@@ -131,7 +153,9 @@ class Identities:
 
     def _of_plugin(self, path: str, stem: str) -> Identity | None:
         owner = owner_of_plugin(path, stem)
-        return None if owner is None else replace(self._with(self.of_name(owner), owner), is_plugin=True)
+        if owner is None:
+            return None
+        return replace(self._with(self.of_name(owner), owner, file_name=stem), is_plugin=path.endswith(".so"))
 
     @staticmethod
     def _with(known: Identity, *names: str, file_name: str = "") -> Identity:

@@ -12,10 +12,31 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from firmware_checks.identity import Identity, normalised
-from firmware_checks.version_texts import VersionText
+from firmware_checks.version_places import is_known_place
+from firmware_checks.version_points import (
+    ALONE_SHORT,
+    CHIEF_FILE,
+    COMMON,
+    FILE_NAME,
+    IN_TABLE,
+    LABELLED,
+    NAMED,
+    NAMED_AS_FILE,
+    NOISE,
+    OF_PROGRAM,
+    PLUGIN,
+    SAME_SERIES,
+    SHORT_BESIDE_LONG,
+    VERSION_PRINTED,
+    WEAK,
+    built_name,
+    is_path,
+    mentions_key,
+    points_of,
+)
+from firmware_checks.version_texts import TOLD_BY_SCRIPT, VersionText
 
 __all__ = [
     "Ballot",
@@ -30,18 +51,13 @@ __all__ = [
     "votes_of_release_in_name",
     "votes_of_symbol_versions",
     "with_votes_of_rule",
+    "without_doubtful",
 ]
 
-NAMED, NAMED_AS_FILE, OF_PROGRAM, LABELLED, ALONE_SHORT, WEAK, NOISE = 8.0, 4.0, 5.0, 3.0, 2.0, 1.2, 0.5
-"""Points of a vote: behind the name, behind the name of the file alone, behind ``%s version``, behind the word version
-or alone, alone with two numbers, hardly telling, a number that many programs hold."""
-FILE_NAME, NEAR_NAME, NEAR_HINT = 5.0, 2.5, 0.7
-"""Added when the same numbers are in the file's name, when the name stands beside, when telling words stand beside."""
-IN_TABLE, SAME_SERIES, SHORT_BESIDE_LONG, CHIEF_FILE, PLUGIN = 0.4, 0.3, 0.5, 1.5, 0.5
-"""Factors in a list of numbers, when a linked library has a release of the same series, for two
-numbers beside a version of three, in the file that has the
-component's own name, and in what it loads, which may have versions of its own."""
-DATE_DIGITS = 8
+KNOWN_PLACE = 10.0
+"""Points where releases before kept the version."""
+LEAST_INTERFACES = 3
+"""A library with fewer names of interfaces that has two numbers in its name may never raise them."""
 CROWD = 6
 """A file with so many different versions that stand alone lists them for other reasons."""
 LEAST_HOLDERS, MOST_OF_FILES = 3, 0.6
@@ -53,117 +69,19 @@ MOST_NOISE = 1.0
 MOST_WEAK = 2.4
 """What votes that tell little may add up to: never enough alone."""
 ENOUGH_POINTS = 2.6
+ENOUGH_UNNAMED = (4.0, 5.0, 2.9)
+"""Points that a version needs when it stands behind no name and no rule tells what to expect, by how many points are
+in it: below, half of the versions were something else (``components_linux.py``, programs never seen before)."""
 CLEAR_LEAD = 1.4
 MOST_CANDIDATES = 8
+LEAST_PARTS = 3
+"""So many versions of so many files are those of the parts of a bundle."""
 STRONG_POINTS = 5.0
 
-_FILLER = re.compile(
-    r"(?P<label>(?:\b(?:version|release|ver|rel|vers|v)\b(?:[\s:=]*v)?|\bv)?)[\s:=\"'(,\[#.-]*$|(?<=[\s_-])(?P<short>v)$",
-    re.IGNORECASE,
-)
-_WORDS = re.compile(r"[A-Za-z0-9+]+")
-MOST_AFTER = 60
-_SENTENCE = re.compile(
-    r"(?:\b(?:in|of|with|since|to|for|from|than|using|via|by|as|before|after|until|and|or|requires?|needs?|are|was|on|at|"
-    r"like|against|supports?|emulates?|not|old|older|newer|compatible|prior|under)|[<>=]+)\s*$",
-    re.IGNORECASE,
-)
-"""What stands before a name in prose about a release, which is seldom the one at hand."""
-MOST_WORDS_BEFORE = 3
-_HOLLOW = re.compile(r"^(?:%[-0-9.]*s|[\s\W])*$")
-_OWN_WORDS = re.compile(
-    r"^(?:%[-0-9.]*[sdux]|\W|\b(?:this|driver|program|library|software|package|daemon)\b)*$", re.IGNORECASE
-)
-"""What a program calls itself without a name, behind what a log puts in front: ``%s:%d Driver``."""
-_DISTRIBUTION = re.compile(r"^(?:debian|ubuntu|buildroot|openwrt)[-_ ]$", re.IGNORECASE)
-"""Put in front of the version by who built it."""
 _NUMBERS = re.compile(r"\d+(?:\.\d+)+[a-z]?")
-_OTHER_MEANING = re.compile(
-    r"^(?:\d+(?:\.\d+){5}|1\.3\.\d+\.\d|1\.2\.\d{3}|127\.|0\.0\.0|255\.|10\.\d+\.\d+\.\d+$|192\.168|22[4-9]\.\d+\.\d+\.\d+$|23\d\.\d+\.\d+\.\d+$|224\.0|239\.|169\.254|172\.(?:1[6-9]|2\d|3[01])(?:\.|$)|8\.8\.|802\.|1\.2\.840|1\.3\.6\.|1\.3\.14|"
-    r"1\.2\.410\.|1\.2\.643|1\.3\.132|1\.3\.36\.|2\.5\.(?:4|29)|2\.16\.840|0\.9\.23|1\.1\.1\.1$|1\.2\.3\.4|1\.0\.0\.127|4\.2\.2\.)"
-)
-"""Addresses and object identifiers."""
-_BUILD_NUMBER = re.compile(r"/\d+$")
-_SOURCE_FOLDER = re.compile(r"/(?P<name>[A-Za-z][\w.+-]*)[-_]$")
-_FOLDER_END = re.compile(r"[+~=/]")
-_PLACEHOLDER = re.compile(r"%[-+ #'0]*$")
-"""What makes of a number the width of a value that is printed: ``%'8.2f``."""
-_COMMON = frozenset(
-    [
-        "0.0",
-        "0.1",
-        "0.5",
-        "0.9",
-        "1.0",
-        "1.1",
-        "1.2",
-        "2.0",
-        "3.0",
-        "4.0",
-        "5.0",
-        "10.0",
-        "100.0",
-        "0.01",
-        "0.001",
-        "1.00",
-        "0.00",
-        "2.5",
-        "3.14",
-        "0.25",
-        "0.75",
-    ]
-)
-_HINT = re.compile(
-    r"version|copyright|\bgnu\b|licen[cs]e|https?:|bug|%s|usage|help|gpl|\(c\)|author|written by|release|"
-    r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d\b|"
-    r"^(?:19|20)\d\d-\d\d-\d\d$",
-    re.IGNORECASE,
-)
-_COMPARISON = re.compile(r"^\s*(?:(?:or|and) (?:later|newer|higher|above|earlier|up|greater|older)|\+(?:$|[\s)]))")
-_STANDARD = re.compile(
-    r"(?:licen[cs]e|protocol|http|xml|html|tls|ssl|unicode|posix|gpl|api|abi|format|schema|dtd|opengl|smtp|usb|"
-    r"pdf|postscript|exif|spec(?:ification)?)\W*(?:,\s*)?$",
-    re.IGNORECASE,
-)
-"""Words before a version that is one of a standard, a license or another product."""
-_UNICODE = re.compile(r"(?:[5-9]|1[0-9])\.0(?:\.0)?$")
-_OTHER_PRODUCT = re.compile(r"[A-Z][a-z]+[^%]{0,40} version:? %s|^Linux$")
-"""A text beside a number that is about to print it as the version of something with a name."""
-_SOURCE_FILE = re.compile(r"\S*(?:\w\.[a-z]{1,4}\b|/)\S*")
-"""A path, or a name with an ending such as ``.c``."""
-_DATE = re.compile(r" (?:19|20)\d\d(?:-\d\d-\d\d$|\d{4}\b)")
-_BANNER_END = re.compile(
-    r"[\s,.]*(?:\(c\)|copyright|[\[(,]?\s*(?:\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}|(?:19|20)\d\d[-/]\d\d[-/]\d\d|"
-    r"(?:\d{1,2}[ -])?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -]\d{1,2}))",
-    re.IGNORECASE,
-)
-"""What follows the version in the first line that a program prints: the date of the release, or whose it is."""
-_TITLE = re.compile(r"[A-Z]?[A-Za-z0-9+-]+(?: [A-Za-z0-9+-]+){1,5} (?:version|ver\.?|release|v)? ?$", re.IGNORECASE)
-_OF_INTERFACE = re.compile(r"\b(?:api|abi|protocol|schema)[ _]version\W{0,3}%", re.IGNORECASE)
-"""A text that prints the version of an interface, which is not that of the program."""
-_ROLE = re.compile(r"[-_ ](?:agent|client|server|daemon|library)\W*$", re.IGNORECASE)
-"""What may stand between a name and its version, as programs introduce themselves: ``name-agent/1.2``."""
-_UNIT = re.compile(r"^ [a-z]")
+_MAIL_STATUS = re.compile(r"[245]\.[0-7]\.\d{1,2}")
+"""What mail servers answer: ``5.1.1``, user unknown. Source: RFC 3463."""
 _RELEASE_IN_NAME = re.compile(r"-(\d+\.\d+\.\d+(?:\.\d+)?)\.so(?:\.|$)")
-_MARKUP = re.compile(r"<[^<>]*=[\"']?$")
-_COMPILER = re.compile(r"gcc|clang|binutils|\bld\b|ubuntu|debian \d", re.IGNORECASE)
-_BESIDE_COMPILER = re.compile(r"^\W*(?:gcc|g\+\+|clang|llvm)\b.{0,12}$|^ISO$", re.IGNORECASE)
-"""A text beside a number that is the compiler's, or in the C library's table of conventions (``ISO 1.0``)."""
-_PADDED = re.compile(r"(?:^|\.)0\d\d")
-"""Numbers filled up with zeros are measures and identifiers."""
-_RATE = re.compile(r"\d+\.00$|29\.97$|59\.94$|23\.98$")
-"""Percentages, and pictures per second."""
-_FIRST = frozenset({"1.0.0", "0.1.0", "0.0.1"})
-"""Versions that parts of a program start with and often keep."""
-_BODY = re.compile(r"\b(?:IEEE|ISO|IEC|RFC|ITU|ANSI|ECMA)\W*$", re.IGNORECASE)
-"""Who makes standards: a number behind it is that of a standard."""
-_UNITS = frozenset({"k", "n", "u", "m", "s", "v", "x", "f", "ms", "us", "ns", "hz", "kb", "mb", "gb", "db", "mm", "cm"})
-"""Letters behind two numbers that make a measure of them: ``62.5k``."""
-_PRINTED = re.compile(r"^\W*(?P<name>[A-Za-z][\w.+-]*?)[ /-](?:version:? ?|ver\.? ?|v)?%s", re.IGNORECASE)
-"""A text that prints a name with what stands beside."""
-_VERSION_PRINTED = re.compile(r"(?<!xml )\bversion\W{0,3}%s.*", re.IGNORECASE | re.DOTALL)
-
-
 HANDED = (
     ("libz.so", "1.2."), ("libz.so", "1.3."), ("libpng12", "1.2."), ("libpng16", "1.6."), ("libgnutls.", "3."),
     ("libgcrypt.", "1.8."), ("libgcrypt.", "1.9."), ("libgcrypt.", "1.1"),
@@ -179,6 +97,8 @@ class Vote:
     text: VersionText
     points: float
     is_named: bool
+    is_near: bool = False
+    """Whether a name of the component stands in the text before or after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,30 +123,75 @@ class Verdict:
 
 def votes_of(texts: Sequence[VersionText], identity: Identity, file_name: str) -> list[Vote]:
     """Return what ``texts`` of the file ``file_name`` say about its own version."""
-    in_name = set(_NUMBERS.findall(file_name)) - _COMMON
-    tables = _tables(texts)
-    is_crowded = len({t.number for t in texts if t.is_bare and t.number.count(".") > 1}) >= CROWD
-    weight = CHIEF_FILE if _is_chief(file_name, identity) else PLUGIN if identity.is_plugin else 1
+    is_chief = _is_chief(file_name, identity)
+    if texts and all(text.before == TOLD_BY_SCRIPT for text in texts):
+        return _votes_of_script(texts, is_chief=is_chief)
+    in_name, listed = _numbers_in(file_name), _listed(texts)
+    weight = CHIEF_FILE if is_chief else PLUGIN if identity.is_plugin else 1
     votes = []
     for text in texts:
-        points, is_named = _points(text, identity.keys)
-        if points <= NOISE and not is_named and identity.file_keys:
-            points_of_file, is_named = _points(text, identity.file_keys)
-            points = max(points, min(points_of_file, NAMED_AS_FILE))
-        if text.offset in tables or (is_crowded and not is_named and text.is_bare):
-            points *= IN_TABLE
-        is_whole = text.number.count(".") > 1 and text.number in in_name and not _is_path(text)
+        points, is_named = _points_in_file(text, identity, listed)
+        is_whole = text.number.count(".") > 1 and text.number in in_name and not is_path(text)
         if is_whole or (points and any(f"{text.number}.".startswith(f"{number}.") for number in in_name)):
             points, is_named = points + FILE_NAME, True
         if points:
-            votes.append(Vote(text, points * weight, is_named))
+            keys = identity.keys | identity.file_keys
+            is_near = not is_named and any(mentions_key(words, keys) for words in text.near)
+            votes.append(Vote(text, points * weight, is_named, is_near))
     return votes
 
 
-def names_itself(texts: Sequence[VersionText], keys: frozenset[str]) -> bool:
-    """Tell whether a version among ``texts`` stands behind or beside one of the names ``keys``."""
+def _points_in_file(text: VersionText, identity: Identity, listed: _Listed) -> tuple[float, bool]:
+    """Return the points of a version, and whether it stands behind a name or where the project is known to keep it."""
+    built = built_name(text)
+    if built is not None and identity.rule is not None and normalised(built) not in identity.keys:
+        return 0, False  # a copy in the sources of another project
+    points, is_named = points_of(text, identity.keys)
+    if not is_named and not identity.file_keys <= identity.keys:
+        points_of_file, is_named = points_of(text, identity.file_keys)
+        points = max(points, min(points_of_file, NAMED_AS_FILE))
+    if is_known_place(identity.name, text):
+        return max(points, KNOWN_PLACE), True
+    is_one_of_many = text.number in listed.statuses or text.offset in listed.tables
+    if is_one_of_many or (listed.is_crowded and not is_named and text.is_bare):
+        return points * IN_TABLE, is_named
+    return points, is_named
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What in a file stands in lists, and is no version for that."""
+
+    tables: frozenset[int]
+    """Where numbers stand that are part of a list."""
+    statuses: frozenset[str]
+    is_crowded: bool
+
+
+def _listed(texts: Sequence[VersionText]) -> _Listed:
+    statuses = frozenset(text.number for text in texts if _MAIL_STATUS.fullmatch(text.number))
+    alone = {text.number for text in texts if text.is_bare and text.number.count(".") > 1}
+    return _Listed(_tables(texts), statuses if len(statuses) >= CROWD else frozenset(), len(alone) >= CROWD)
+
+
+def _votes_of_script(texts: Sequence[VersionText], *, is_chief: bool) -> list[Vote]:
+    """Return what a script tells: the chief one the component's version, others often one of their own."""
+    only_one = len({text.version for text in texts}) == 1
+    return [Vote(text, OF_PROGRAM if is_chief and only_one else ALONE_SHORT, is_named=False) for text in texts[:1]]
+
+
+def _numbers_in(file_name: str) -> set[str]:
+    """Return the versions in a file's name; two numbers before the ending of a library count its interface."""
+    numbers = set(_NUMBERS.findall(file_name)) - COMMON
+    stem, mark, _ = file_name.partition(".so")
+    of_interface = {number for number in _NUMBERS.findall(stem) if mark and number.count(".") == 1}
+    return {number for number in numbers - of_interface if number.strip("0.")}
+
+
+def names_itself(texts: Sequence[VersionText], keys: frozenset[str], *, plainly: bool = False) -> bool:
+    """Tell whether a version among ``texts`` stands behind one of the names ``keys``; unless ``plainly``, or beside."""
     votes = votes_of(texts, Identity("", None, keys), "")
-    return any(vote.is_named or any(_mentions_key(words, keys) for words in vote.text.near) for vote in votes)
+    return any(vote.is_named or (vote.is_near and not plainly) for vote in votes)
 
 
 def with_votes_of_rule(votes: Iterable[Vote], found: Mapping[str, VersionText]) -> list[Vote]:
@@ -281,7 +246,9 @@ def votes_of_symbol_versions(file_name: str, names: Collection[str], keys: Colle
 
     Makers who raise both with each release write no version elsewhere. ``names`` are those of the interfaces.
     """
-    numbers = re.findall(r"\.so\.(\d+\.\d+\.\d+)$", file_name)
+    numbers = set(re.findall(r"\.so\.(\d+\.\d+(?:\.\d+)?)$", file_name))
+    if len(names) < LEAST_INTERFACES:
+        numbers = {number for number in numbers if number.count(".") > 1}
     for name in names:
         project, _, number = name.rpartition("_")
         if number in numbers and normalised(project) in keys:
@@ -308,174 +275,6 @@ def _tables(texts: Iterable[VersionText]) -> frozenset[int]:
     return frozenset(text.offset for text in in_lists)
 
 
-def _points(text: VersionText, keys: Collection[str]) -> tuple[float, bool]:
-    if _is_source_folder(text, keys):
-        return NAMED, True
-    if _OTHER_MEANING.match(text.number) or _is_path(text) or _COMPILER.search(text.before):
-        return 0, False
-    if _COMPARISON.match(text.after) or _BODY.search(text.before):
-        return 0, False
-    whole = _points_behind(text, text.before, keys)
-    line = text.before.rpartition("\n")[2]
-    return whole if whole[0] > NOISE or not line.strip() else max(whole, _points_behind(text, line, keys))
-
-
-def _points_behind(text: VersionText, before: str, keys: Collection[str]) -> tuple[float, bool]:
-    """Return the points of a version behind ``before``."""
-    filler = _FILLER.search(before)
-    head = before[: filler.start()] if filler else before
-    label = (filler["label"] or filler["short"] or "") if filler else ""
-    if _HOLLOW.match(head) or _DISTRIBUTION.match(before) or (len(label) > 1 and _OWN_WORDS.match(head)):
-        points = _points_alone(text, keys, label, has_program="%s" in head)
-        return points, points > LABELLED and _prints_name(text.near[1], keys)
-    words_before = _words_before_key(_ROLE.sub("", head), keys)
-    if words_before == "" and "." not in text.number and text.after.startswith(":"):
-        return LABELLED + 1, True
-    if "." not in text.number and (words_before is None or len(label) < 2):  # more than a v
-        return 0, False
-    if words_before is not None:
-        most = MOST_WORDS_BEFORE if "." in text.number else 0
-        if len(_WORDS.findall(_SOURCE_FILE.sub("", words_before))) > most or _SENTENCE.search(words_before):
-            return NOISE, False
-        return _points_named(text, label), True
-    is_prose = _SENTENCE.search(head) or _STANDARD.search(head)
-    if len(label) > 1 and _mentions_key(before, keys) and not is_prose:
-        return NOISE if text.number in _COMMON else LABELLED + 1, False
-    return (LABELLED if _is_banner(text, before, is_prose=bool(is_prose)) else 0), False
-
-
-def _is_banner(text: VersionText, before: str, *, is_prose: bool) -> bool:
-    """Tell whether a title stands before the version and a date or the holder of the rights behind it."""
-    is_telling = text.number not in _COMMON and "." in text.number
-    return (
-        is_telling and not is_prose and _TITLE.match(before) is not None and _BANNER_END.match(text.after) is not None
-    )
-
-
-def _is_odd(number: str) -> bool:
-    """Tell whether two numbers are hardly a release: ``646.1991``."""
-    first, _, second = number.partition(".")
-    return second.isdigit() and len(second) > 3 and not first.startswith("20")  # years have four
-
-
-def _points_named(text: VersionText, label: str) -> float:
-    """Return the points behind a name: a short number that hangs on it (``lua5.3``) is its series."""
-    is_short = text.number.count(".") < 2 and text.version == text.number
-    if (
-        is_short
-        and not label
-        and not text.after.startswith(" $")
-        and (text.before[-1:].isalnum() or text.before[-1:] in "-_")
-    ):
-        return ALONE_SHORT if len(text.number.partition(".")[2]) > 2 and text.number not in _COMMON else NOISE
-    if is_short and text.number in _COMMON:
-        is_all = not label and not text.after.strip() and _STANDARD.search(text.before.strip() + " ") is None
-        return LABELLED if is_all and len(text.before.split()) == 1 else WEAK
-    return NAMED
-
-
-def _points_alone(text: VersionText, keys: Collection[str], label: str, *, has_program: bool) -> float:
-    if _is_measure(text) or any(map(_BESIDE_COMPILER.match, text.near)):
-        return 0
-    points = _points_by_form(text, label, has_program=has_program)
-    if not points or any(map(_OF_INTERFACE.search, text.near)):
-        return min(points, NOISE)
-    if any(_prints_name(words, keys) for words in text.near):
-        return max(points, LABELLED) + NEAR_NAME
-    if any(_mentions_key(words, keys) for words in text.near):
-        return points + (NEAR_HINT if text.number in _COMMON else NEAR_NAME)
-    if any(map(_OTHER_PRODUCT.search, text.near)):
-        return points * SAME_SERIES
-    is_whole = text.is_bare or (not text.before and _DATE.match(text.after))
-    if is_whole and "." in text.number and any(map(_VERSION_PRINTED.search, text.near)):
-        return max(points, ALONE_SHORT) + NEAR_HINT
-    has_hint = text.number not in _COMMON and any(map(_HINT.search, (*text.near, text.after)))
-    return points + NEAR_HINT if has_hint else points
-
-
-def _is_measure(text: VersionText) -> bool:
-    """Tell whether the number is rather a measure: ``62.5k``, ``012.003``."""
-    suffix = text.version.removeprefix(text.number)
-    return _PADDED.search(text.number) is not None or (text.number.count(".") == 1 and suffix in _UNITS)
-
-
-def _prints_name(words: str, keys: Collection[str]) -> bool:
-    """Tell whether the text prints something behind a name of the component: ``bmon %s``."""
-    match = _PRINTED.match(words)
-    return match is not None and normalised(match["name"]) in keys
-
-
-def _points_by_form(text: VersionText, label: str, *, has_program: bool) -> float:
-    """Return the points of a version that stands alone, or behind nothing but the word version."""
-    if "." not in text.number:
-        is_printed = any(map(_VERSION_PRINTED.search, text.near)) or len(text.number) == DATE_DIGITS or len(label) > 1
-        return WEAK if text.is_bare and is_printed else 0
-    is_short = text.number.count(".") < 2 and text.version == text.number
-    is_plain = not text.after.strip(" \n.,)\"'") or text.after.startswith((" (", "  (", ",", "\n", "-", "+", "("))
-    is_plain = is_plain or _DATE.match(text.after) is not None
-    if (is_short and _is_odd(text.number)) or (
-        len(text.after) > MOST_AFTER and not label and not text.after.startswith("+")
-    ):
-        return 0
-    if has_program and len(label) > 1:
-        return OF_PROGRAM
-    if not is_plain:
-        return WEAK if text.after.startswith(" ") and not _UNIT.match(text.after) else NOISE if label else 0
-    if is_short:
-        return NOISE if any(words.isdecimal() for words in text.near) else _points_of_two(text, label)
-    is_doubtful = not label and (_UNICODE.match(text.number) or text.number in _FIRST)
-    return LABELLED * (IN_TABLE if is_doubtful else 1)
-
-
-def _points_of_two(text: VersionText, label: str) -> float:
-    """Return the points of two numbers alone; common ones and versions of Unicode hardly tell."""
-    if label:
-        is_telling = text.number not in _COMMON or (len(label) == 1 and not text.after)
-        is_build = text.before in {"v", "V"} and text.number not in _COMMON and text.after.startswith("-")
-        return NOISE if not is_telling else LABELLED if len(label) > 1 else ALONE_SHORT if is_build else WEAK
-    is_other = text.number in _COMMON or _UNICODE.match(text.number) or _RATE.match(text.number)
-    return NOISE if is_other else ALONE_SHORT
-
-
-def _is_source_folder(text: VersionText, keys: Collection[str]) -> bool:
-    """Tell whether a path of a source file, as messages and build options hold, has the folder ``name-1.2.3`` in it."""
-    match = _SOURCE_FOLDER.search(text.before)
-    return match is not None and _FOLDER_END.match(text.after) is not None and normalised(match["name"]) in keys
-
-
-def _is_path(text: VersionText) -> bool:
-    """Tell whether the version is a part of a path, an address on the web or a file name."""
-    word_before = text.before.rsplit(None, 1)[-1] if text.before and not text.before[-1].isspace() else ""
-    word_after = "" if not text.after or text.after[0].isspace() else text.after.split(None, 1)[0]
-    if ("/" in word_after and not _BUILD_NUMBER.match(word_after)) or word_after.startswith(
-        (".so", ".el", ".x", ".tar", ".html", "%")
-    ):
-        return True
-    slashes = word_before.count("/")
-    if _MARKUP.search(text.before):
-        return True
-    return (
-        slashes > 1
-        or word_before.startswith("/")
-        or word_before.endswith((".so.", "@", "$", "<", ">=", "=<", "~"))
-        or _PLACEHOLDER.search(text.before) is not None
-    )
-
-
-def _words_before_key(head: str, keys: Collection[str]) -> str | None:
-    """Return what stands in ``head`` before a name of the component at its end; None where no name ends it."""
-    words = list(_WORDS.finditer(head))[-4:]
-    for start in range(max(0, len(words) - 4), len(words)):
-        if "".join(word.group().lower() for word in words[start:]) in keys:
-            return head[: words[start].start()]
-    return None
-
-
-def _mentions_key(text: str, keys: Collection[str]) -> bool:
-    words = [word.lower() for word in _WORDS.findall(_SOURCE_FILE.sub("", text))]
-    return any(word in keys for word in words) or any(a + b in keys for a, b in pairwise(words))
-
-
 @dataclass(frozen=True, slots=True)
 class Linked:
     """What is known about the libraries that a file loads."""
@@ -497,7 +296,9 @@ class Linked:
             name.startswith(library) and number.startswith(handed) for name in self.names for library, handed in HANDED
         ):
             return SAME_SERIES / 2
-        is_of_library = any(_mentions_key(_VERSION_PRINTED.sub("", words), self.keys) for words in vote.text.near)
+        is_of_library = not vote.is_near and any(
+            mentions_key(VERSION_PRINTED.sub("", words), self.keys) for words in vote.text.near
+        )
         if number in self.versions or (is_of_library and "version" not in vote.text.near):
             return 0
         series = number.rpartition(".")[0]
@@ -582,12 +383,37 @@ def decide(ballots: Sequence[Ballot], linked: Mapping[str, Linked]) -> Verdict |
     ``linked`` tells by path about the libraries that the files load.
     """
     shared = _shared(ballots)
+    parts = _parts(ballots)
+    if parts is not None:
+        return parts
     count = _Count()
     for ballot in ballots:
         count.add(ballot, linked.get(ballot.path, NOTHING_LINKED), shared)
     count.join_series()
     count.weaken_short()
     return count.verdict()
+
+
+def _parts(ballots: Sequence[Ballot]) -> Verdict | None:
+    """Return what files tell that have versions of their own each, as a bundle of programs does; None when none are."""
+    tops: dict[str, list[tuple[str, VersionText]]] = defaultdict(list)
+    for ballot in ballots:
+        named = [vote for vote in ballot.votes if vote.is_named and vote.points >= NAMED_AS_FILE]
+        if len(named) == 1 and not ballot.path.endswith(".so"):
+            tops[named[0].text.version].append((ballot.path, named[0].text))
+    told = sorted(tops, key=lambda version: (-len(tops[version]), version))
+    if len(told) < LEAST_PARTS or len(tops[told[0]]) * 2 > sum(map(len, tops.values())):
+        return None
+    places = [place for version in told for place in tops[version]]
+    return Verdict(None, tuple(told[:MOST_CANDIDATES]), NAMED_AS_FILE, places, is_named=False)
+
+
+def without_doubtful(verdict: Verdict) -> Verdict:
+    """Return ``verdict`` with the version as a candidate only, where such versions are wrong too often."""
+    version = verdict.version
+    if version is None or verdict.is_named or verdict.points >= ENOUGH_UNNAMED[min(version.count("."), 2)]:
+        return verdict
+    return replace(verdict, version=None, candidates=(version,))
 
 
 def _shared(ballots: Sequence[Ballot]) -> frozenset[str]:

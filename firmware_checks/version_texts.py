@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-__all__ = ["VersionText", "version_texts"]
+__all__ = ["TOLD_BY_SCRIPT", "VersionText", "build_folder", "version_texts"]
 
+TOLD_BY_SCRIPT = "version = "
+"""Stands before a version that a script sets."""
 MOST_TEXTS = 2000
 """Texts with a version that are kept of one file; a program with more is a table of them."""
 MOST_TEXT_BYTES = 200
@@ -34,6 +36,16 @@ _NUMBER_PRINTED = re.compile(rb"\x00(?=(?P<number>[0-9]{2,4})(?P<suffix>)\x00{1,
 _DATE_ALONE = re.compile(rb"20(?<=\x0020)(?=[0-9]{6}\x00)")
 """Versions of one number: what follows the word, a name or that of a folder, what is about to be printed, a date."""
 _DATE = re.compile(rb"(?P<number>[0-9]{8})(?P<suffix>)")
+_DATE_BEHIND_NAME = re.compile(
+    rb"20(?:(?<=[A-Za-z0-9] 20)|(?<= R20))(?=[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[\x00 \n,)])"
+)
+_BUILD_FOLDER = re.compile(
+    rb"/build/(?:(?P<name>[a-z0-9][a-z0-9+.-]{1,60}?)-[A-Za-z0-9_]{6}/(?P=name)|"
+    rb"reproducible-path/(?P<other>[a-z0-9][a-z0-9+.-]{1,60}?))-v?"
+    rb"(?>(?P<number>[0-9]{1,8}(?:\.[0-9]{1,8}){0,5})(?P<suffix>[A-Za-z]{0,5}[0-9]{0,4}))(?!~)"
+    rb"(?P<rest>[^\x00\n/ =]{0,60})"
+)
+"""Where a distribution unpacked the sources: ``/build/name-Xy12ab/name-1.2.3+dfsg/``. Source: sbuild's build places."""
 _SINGLE_NUMBERS = (_NUMBER_AFTER_WORD, _NUMBER_BEHIND_NAME, _NUMBER_OF_FOLDER, _NUMBER_PRINTED)
 _TEXT_END = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f-\xff]")
 _DIGIT_OR_POINT = frozenset(b"0123456789.")
@@ -75,6 +87,22 @@ def version_texts(data: memoryview, ranges: Iterable[tuple[int, int]]) -> tuple[
     return tuple(found.values())
 
 
+def build_folder(data: memoryview) -> VersionText | None:
+    """Return the version in the name of the folder that the file was built in, wherever its path stands."""
+    match = _BUILD_FOLDER.search(data)
+    if match is None:
+        return None
+    number = match["number"].decode()
+    return VersionText(
+        number=number,
+        version=number + match["suffix"].decode(),
+        before=f"/build/{(match['name'] or match['other']).decode()}-",
+        after=f"{match['rest'].decode('latin-1')}/",
+        near=("", ""),
+        offset=match.start("number"),
+    )
+
+
 def _in_range(data: bytes, base: int) -> Iterator[VersionText]:
     done = 0
     for place in _PLACE.finditer(data):
@@ -92,7 +120,8 @@ def _in_range(data: bytes, base: int) -> Iterator[VersionText]:
         text = _text(data, match, base)
         if text is not None:
             yield text
-    dates = (_DATE.match(data, place.start()) for place in _DATE_ALONE.finditer(data))
+    places = chain(_DATE_ALONE.finditer(data), _DATE_BEHIND_NAME.finditer(data))
+    dates = (_DATE.match(data, place.start()) for place in places)
     single = (pattern.finditer(data) for pattern in _SINGLE_NUMBERS)
     for match in (*chain.from_iterable(single), *filter(None, dates)):
         text = _text(data, match, base)
@@ -113,7 +142,7 @@ def _text(data: bytes, match: re.Match[bytes], base: int) -> VersionText | None:
     before = data[text_start:start].decode("ascii")
     after = data[end:text_end].decode("ascii")
     is_part_of_word = after[:1].isalnum() or after[:1] == "_"
-    if is_part_of_word or (before[-1:] in {"-", "+"} and not before[-2:-1].isalnum()):
+    if is_part_of_word or before[-1:] == "+" or (before[-1:] == "-" and not before[-2:-1].isalnum()):
         return None
     return VersionText(
         number=match["number"].decode(),

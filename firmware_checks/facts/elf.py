@@ -8,7 +8,7 @@ from typing import Final
 
 from firmware_checks.fact_reader import Content, Fact, FactReader, Linkage
 from firmware_checks.readers.elf_file import MAGIC, ElfFile, constants
-from firmware_checks.version_texts import version_texts
+from firmware_checks.version_texts import build_folder, version_texts
 
 __all__ = ["READER"]
 
@@ -29,6 +29,9 @@ def _read(content: Content) -> Iterator[Fact]:
         symbol_versions=tuple(_symbol_versions(elf)),
         build_id=elf.build_id(),
     )
+    built = build_folder(content.span.window.view)
+    if built is not None:
+        yield built
     yield from version_texts(content.span.window.view, constants(elf))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -47,6 +48,10 @@ class Claim(msgspec.Struct, kw_only=True, gc=False):
     def weight(self) -> tuple[bool, bool, bool, int]:
         """What decides which of several statements is shown first."""
         return not self.is_excluded, not self.is_outranked, not self.conditions, _RANKS[self.confidence]
+
+
+_KEPT = 4_096
+"""Vectors and lists of weaknesses that are remembered: thousands of records share a few hundred."""
 
 
 @dataclass(slots=True)
@@ -118,7 +123,7 @@ def match_of(name: str, case: Case, versions: Sequence[str], ceiling: Confidence
     affected = _held(claims, versions)
     status, confidence, reason = _verdict(case, best, versions, affected)
     known, row = case.known, case.row
-    score, vector = (row.score, _vector_of(row)) if row is not None else (None, None)
+    score, vector = (row.score, _vector_of(row.cvss, row.score)) if row is not None else (None, None)
     severity = severity_word(score) if known is None or score is not None else known.severity.value
     if known is not None and known.cvss is not None:
         vector = vector or known.cvss
@@ -135,7 +140,7 @@ def match_of(name: str, case: Case, versions: Sequence[str], ceiling: Confidence
         versions=affected,
         score=score,
         vector=vector,
-        cwes=tuple(map(int, row.cwes.split(","))) if row is not None and row.cwes else (),
+        cwes=_cwes(row.cwes) if row is not None and row.cwes else (),
         severity=severity,
         exploited_since=exploited
         or (known.kev.isoformat() if known is not None and known.kev else exploited_since(name)),
@@ -151,10 +156,16 @@ def _score_of(vector: str) -> float | None:
     return None if parsed is None else parsed.score
 
 
-def _vector_of(row: AffectedRow) -> str | None:
+@lru_cache(maxsize=_KEPT)
+def _vector_of(cvss: bytes | None, score: float | None) -> str | None:
     """Return the vector of the highest score; of several, the newest version of CVSS."""
-    published = _SCORES.decode(row.cvss) if row.cvss is not None else ()
-    return next((each.vector for each in published if each.vector and each.score == row.score), None)
+    published = _SCORES.decode(cvss) if cvss is not None else ()
+    return next((each.vector for each in published if each.vector and each.score == score), None)
+
+
+@lru_cache(maxsize=_KEPT)
+def _cwes(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
 
 
 def _held(claims: Sequence[Claim], versions: Sequence[str]) -> tuple[str, ...]:
