@@ -12,6 +12,8 @@ from firmware_checks.formats import elf
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
 
+__all__ = ["CHECK", "expected_architectures"]
+
 ARCHITECTURES = (
     (r"cortex-?m", frozenset({"arm-cortex-m"})),
     (r"cortex-?[ar]|arm ?7|arm ?9|arm ?11|xscale|pxa", frozenset({"arm"})),
@@ -30,7 +32,7 @@ ARCHITECTURES = (
 
 
 def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> Iterator[Finding]:
-    expected = _expected(profile) if profile is not None else frozenset()
+    expected = expected_architectures(profile) if profile is not None else frozenset()
     if not expected:
         return
     programs = [(r, r.program) for r in inventory.regions() if r.program is not None]
@@ -41,7 +43,7 @@ def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> I
         yield check.finding(Severity.HIGH, detail, region.span.evidence(0))
 
 
-def _expected(profile: DeviceProfile) -> frozenset[str]:
+def expected_architectures(profile: DeviceProfile) -> frozenset[str]:
     """Return the architectures of the device's processors; empty when one of them is not told."""
     cores = [f"{p.core or ''} {p.part or ''}".lower() for p in profile.platform.mcu]
     known = [names for core in cores for pattern, names in ARCHITECTURES if re.search(pattern, core)]

@@ -1,6 +1,7 @@
 """What every check must hold, with no edit here when one is added."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,14 @@ import pytest
 from firmware_checks.check import Check
 from firmware_checks.controls import COLUMNS, NOT_APPLICABLE
 from firmware_checks.scan import Scanner
+from firmware_checks.vulnerabilities.assessment import VulnerabilityData
 from toolkit.core.findings import Finding
 from toolkit.core.registry import discover
 from toolkit.report.languages import missing_translations
 
 CHECKS = discover("firmware_checks.checks", attribute="CHECK", kind=Check, group=None)
+
+DATA = VulnerabilityData(day=date(2026, 11, 24))
 
 every_check = pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS.keys())
 
@@ -21,7 +25,7 @@ def _findings(check: Check, image: bytes, folder: Path) -> list[Finding]:
     path = folder / "image.bin"
     path.write_bytes(image)
     profile = check.example_profile() if check.example_profile is not None else None
-    report = Scanner(profile=profile).scan(path)
+    report = Scanner(profile=profile, vulnerability_data=DATA).scan(path)
     return [finding for finding in report.findings if finding.check == check.name]
 
 

@@ -1,0 +1,131 @@
+"""Passwords, tokens, service codes and keys that stand in configuration, scripts, programs and memory dumps."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import chain, islice
+
+from firmware_checks.credentials.searching import searcher
+from firmware_checks.credentials.signs import SIGNS, SecretKind, Sign
+from firmware_checks.fact_reader import Content
+from firmware_checks.observer import Observation, Observer
+from firmware_checks.patterns.pattern import Pattern
+from firmware_checks.patterns.search import PatternSet
+
+__all__ = ["OBSERVER", "Secret", "SecretKind"]
+
+MOST_OF_ONE_FILE = 200
+"""More secrets in one file are a list of words, or tell nothing new."""
+MOST_WIDE_BYTES = 64 << 20
+WIDE_REACH_CHARACTERS = 256
+_WINDOWS = (b"MZ", b"\xff\xfe", b"regf")
+_WIDE = ("assword".encode("utf-16-le"), "etworkKey".encode("utf-16-le"), "PWD=".encode("utf-16-le"))
+_SETTINGS = (".ini", ".cfg", ".conf", ".cnf", ".properties", ".env", ".config", ".yaml", ".yml")
+COMMENT_REACH_BYTES = 200
+_COMMENT = re.compile(rb"(?:^|[\r\n\0])[ \t]*(?:#(?!define)|;|(?://|--)(?=\s)|\.\\\")[^\r\n\0]*\Z")
+"""A line that is switched off, and a line of a manual; what they name is an example most often."""
+_MANUALS = re.compile(
+    r"(?:^|/)(?:share/(?:doc|man|info|locale|zoneinfo|perl/[\d.]+/pod)|i18n|locales?|licenses?|tests?|testdata|testing|examples?|wordlists?)/|(?:^|/)(?:test_[^/]*|[^/]*_test)\.\w+$"
+)
+_TEXT_ONLY = (".po", ".mo", ".gmo", ".pod", ".html", ".htm", ".svg", ".ttf", ".png", ".jpg", ".gz", ".md", ".rst")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret(Observation):
+    """A secret that whoever has the file can read."""
+
+    kind: SecretKind
+    what: str
+    user: str
+    fingerprint: str
+    """First 16 hexadecimal digits of the SHA-256 of the secret: tells equal ones, and does not tell it."""
+    value: str = field(repr=False)
+    """The secret; never for an output."""
+
+
+@cache
+def _patterns() -> tuple[PatternSet, dict[bytes, Sign]]:
+    patterns = tuple(Pattern.of("secrets", sign.expression, anchor=sign.anchor) for sign in SIGNS)
+    return searcher(patterns), {sign.expression: sign for sign in SIGNS}
+
+
+def _read(content: Content) -> Iterator[Observation]:
+    view = content.span.window.view
+    is_setting = content.name.lower().endswith(_SETTINGS)
+    found = _secrets(view, is_setting=is_setting)
+    if content.head.startswith(_WINDOWS):
+        found = chain(found, _wide_secrets(view))
+    yield from islice(found, MOST_OF_ONE_FILE)
+
+
+def _secrets(view: memoryview, *, is_setting: bool) -> Iterator[Secret]:
+    """Yield the secrets in ``view``; a word alone is a password where settings stand."""
+    patterns, signs = _patterns()
+    ends = {True: -1, False: -1}
+    for hit in patterns.search(view):
+        groups, sign = dict(hit.groups), signs[hit.pattern.source]
+        value = groups.get("value") or groups.get("single") or groups.get("bare") or ""
+        is_start = sign.kind is SecretKind.FIXED_START  # it stands in one command with a key
+        is_new = hit.start >= ends[is_start] and sign.is_secret(value, is_setting or "bare" not in groups)
+        if is_new and not _is_comment(view, hit.start):
+            ends[is_start] = hit.end
+            yield _secret(sign, hit.start, value, groups.get("user", ""))
+
+
+def _wide_secrets(view: memoryview) -> Iterator[Secret]:
+    """Yield the secrets that are written with two bytes a character, as Windows does."""
+    text = bytes(view[:MOST_WIDE_BYTES])
+    position, looked = -1, 0
+    for _ in range(MOST_OF_ONE_FILE):
+        places = [text.find(word, max(position + 1, looked)) for word in _WIDE]
+        position = min((place for place in places if place >= 0), default=-1)
+        if position < 0:
+            return
+        first = max(looked + ((position - looked) & 1), position - 2 * WIDE_REACH_CHARACTERS)
+        looked = position + 2 * WIDE_REACH_CHARACTERS
+        narrow = memoryview(text[first:looked:2])
+        for secret in _secrets(narrow, is_setting=False):
+            yield replace(secret, offset=first + 2 * secret.offset)
+
+
+def _is_comment(view: memoryview, position: int) -> bool:
+    before = bytes(view[max(0, position - COMMENT_REACH_BYTES) : position])
+    return _COMMENT.search(before) is not None
+
+
+def _secret(sign: Sign, offset: int, value: str, user: str) -> Secret:
+    whose = f" of {user}" if user else ""
+    return Secret(
+        offset=offset,
+        excerpt=f"{sign.what}{whose}: ********, {len(value)} characters",
+        kind=sign.kind,
+        what=sign.what,
+        user=user,
+        fingerprint=hashlib.sha256(value.encode()).hexdigest()[:16],
+        value=value,
+    )
+
+
+def _wants(content: Content) -> bool:
+    return not content.name.endswith(_TEXT_ONLY) and _MANUALS.search(content.span.path) is None
+
+
+_EXAMPLE = (
+    b"# settings\nftp_host=10.0.0.9\nftp_user=service\nftp_password=Wx7!pump22\n"
+    b"curl -u monitor:Sx81tropic https://10.0.0.9/status\nphysician_pin = 4711\n"
+    b'psk="ward seven wireless"\n'
+)  # fmt: skip
+
+OBSERVER = Observer(
+    name="embedded-secrets",
+    title="Secrets in configuration, scripts, programs and memory",
+    source="manuals of the programs that read such settings; formats of tokens as their issuers publish them",
+    wants=_wants,
+    read=_read,
+    example=lambda: ("etc/pump.conf", _EXAMPLE),
+    shows=4,
+)
