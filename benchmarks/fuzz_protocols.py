@@ -3,7 +3,8 @@
 A frame may be read or refused with ``FormatError``; what is read must be built and read back as the same message; a
 stream decoder must hold no more than the longest frame. Anything else is a crash; a case longer than a second is a
 hang. Case n of a protocol is the same in every run. Every third case is random bytes, the others are built from the
-protocol's own messages and damaged as in ``fuzz.py``; every fourth goes through the stream decoder in pieces.
+protocol's own messages and damaged as in ``fuzz.py``, half of them with the check value made right again, so that what
+is behind it is tried too; every fourth goes through the stream decoder in pieces.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from toolkit.core.errors import FormatError
 
 MOST_RANDOM_BYTES = 200
 SHOWN = 5
+SEALED = 0.5
 
 
 @dataclass(slots=True)
@@ -46,7 +48,8 @@ def case(protocol: Protocol[Any], number: int) -> tuple[bytes, random.Random]:
     frame = protocol.encode(protocol.sample(chance))
     if number % 4 == 0:
         frame += protocol.encode(protocol.sample(chance))
-    return mutated(frame, chance), chance
+    damaged = mutated(frame, chance)
+    return (protocol.seal(damaged) if protocol.seal is not None and chance.random() < SEALED else damaged), chance
 
 
 def stream(protocol: Protocol[Any], data: bytes, chance: random.Random) -> None:
