@@ -138,6 +138,9 @@ class ObjectHeader(NamedTuple):
         """Tell whether this may be a header at all, and one with ``tags``, which may repeat its parent and type."""
         if not FILE <= self.type <= SPECIAL or not 0 < self.parent < MOST_OBJECT or self.no_sum != 0xFFFF:
             return False
+        name = self.name.split(b"\0", 1)[0]
+        if b"/" in name or b"\xff" in name:  # no name of a file, and never in UTF-8
+            return False
         repeated = (tags.chunk & (MOST_OBJECT - 1), tags.object // MOST_OBJECT)
         return not tags.chunk & HEADER_FLAG or repeated == (self.parent, self.type)
 
