@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hil.bench_check import Session
@@ -12,6 +13,7 @@ __all__ = ["applies", "is_alive", "log_in", "needs_power", "reply", "restart"]
 
 BOOT_S: Final = 1.0
 """Starting takes 0.2 s; more than that, and less than anybody waits."""
+STATUS: Final = re.compile(rb"=(?:idle|running) [^\r\n]*\r\n")
 REFUSED: Final = b"!"
 
 
@@ -42,9 +44,10 @@ def log_in(session: Session) -> None:
 def is_alive(session: Session) -> bool:
     """Tell whether it says its state when asked, which a pump that delivers must always do."""
     try:
-        return reply(session, b"status").startswith(b"=")
+        session.device.ask(b"status\r", STATUS)
     except NoAnswer:
         return False
+    return True
 
 
 def restart(session: Session) -> None:

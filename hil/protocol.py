@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 from toolkit.core.errors import FormatError, InputError
 from toolkit.core.registry import discover
 
-__all__ = ["Example", "Find", "Protocol", "Span", "StreamDecoder", "protocol_named", "protocols", "within"]
+__all__ = ["Example", "Find", "Protocol", "Refused", "Span", "StreamDecoder", "protocol_named", "protocols", "within"]
 
 GROUP: Final = "medharden.protocols"
 Message = TypeVar("Message")
@@ -30,6 +30,8 @@ class Span:
     """Where it ends; None while that is not known."""
 
 
+Refused = Callable[[bytes], Message | None]
+"""Is given a whole frame that ``decode`` refused; returns a message to take in its place, or None to drop it."""
 Find = Callable[[bytearray, int], Span]
 """Look at the waiting bytes from an offset on, and return where the next frame may stand, counted from their start."""
 
@@ -68,20 +70,23 @@ class Protocol(Generic[Message]):
     """Where the first frame stands in a stream; None for a protocol whose frames come as whole transfers."""
     most_bytes: int
     """The longest frame."""
+    seal: Callable[[bytes], bytes] | None = None
+    """Return a damaged frame with its check value made right, as who attacks would; None where there is none."""
     sample: Callable[[random.Random], Message]
     """Return a made-up message, for trying the protocol and what speaks it."""
     examples: tuple[Example[Message], ...]
 
-    def decoder(self) -> StreamDecoder[Message]:
-        """Return a decoder for one direction of one connection."""
-        return StreamDecoder(self)
+    def decoder(self, refused: Refused[Message] | None = None) -> StreamDecoder[Message]:
+        """Return a decoder for one direction of one connection; ``refused`` is asked about frames that are wrong."""
+        return StreamDecoder(self, refused)
 
 
 class StreamDecoder(Generic[Message]):
     """Turns bytes as they come into messages; the result does not depend on how the bytes are cut into pieces."""
 
-    def __init__(self, protocol: Protocol[Message]) -> None:
+    def __init__(self, protocol: Protocol[Message], refused: Refused[Message] | None = None) -> None:
         self._protocol = protocol
+        self._refused = refused
         self._waiting = bytearray()
         self.dropped_bytes = 0
         """What belonged to no message."""
@@ -133,7 +138,10 @@ class StreamDecoder(Generic[Message]):
         try:
             found.append(self._protocol.decode(frame))
         except FormatError:
-            return False
+            instead = None if self._refused is None else self._refused(frame)
+            if instead is None:
+                return False
+            found.append(instead)
         return True
 
 

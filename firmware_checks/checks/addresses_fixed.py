@@ -21,7 +21,7 @@ def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]
     for seen in inventory.observed(Hardening):
         if seen.what.is_program and not seen.what.is_movable:
             yield Severity.LOW, "programs are always loaded at the same place (no PIE)", seen.evidence
-        if seen.what.relocations == "none":
+        if seen.what.relocations == "none" and (seen.what.is_program or ".so" in seen.path):
             yield Severity.LOW, "tables of addresses can be overwritten (no RELRO)", seen.evidence
 
 

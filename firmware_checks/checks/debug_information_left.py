@@ -19,6 +19,8 @@ def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> I
 
 def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]:
     for seen in inventory.observed(Hardening):
+        if not seen.what.is_program and ".so" not in seen.path:
+            continue
         if seen.what.has_debug:
             yield Severity.MEDIUM, "source lines and types are left in (debug_info)", seen.evidence
         elif seen.what.has_symbols and seen.what.is_program:

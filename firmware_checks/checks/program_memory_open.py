@@ -19,6 +19,8 @@ def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> I
 
 def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]:
     for seen in inventory.observed(Hardening):
+        if not seen.what.is_program and ".so" not in seen.path:
+            continue
         severity = Severity.HIGH if seen.what.is_on_network and seen.what.is_program else Severity.MEDIUM
         if seen.what.stack_is_code:
             yield severity, "the stack of programs or libraries may be run", seen.evidence

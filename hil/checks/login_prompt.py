@@ -20,7 +20,7 @@ SHELL: Final = re.compile(rb"[#$>] ?$")
 OBEYED: Final = re.compile(rb"^=", re.MULTILINE)
 QUESTIONS: Final = (b"\r", b"nonce\r")
 """An empty line, on which a terminal shows its prompt, and a service command of the demo pump that changes nothing."""
-SETTLE_S: Final = 0.3
+SETTLE_S: Final = 0.6
 
 
 def _applies(session: Session) -> str:

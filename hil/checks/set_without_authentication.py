@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from firmware_checks.controls import Controls
 from hil.bench_check import BenchCheck, Session
+from hil.demo_client import applies, restart
+from hil.demo_console import ANSWER
 from hil.level import EvidenceLevel
 from hil.verdict import Outcome, failed, passed
 from toolkit.core.findings import Severity
 
-PROTOCOL: Final = "demo-console"
-ANSWER: Final = re.compile(rb"([=!])([^\r\n]*)\r\n")
 HARMLESS: Final = b"set backlight 20\r"
 """A setting that matters to nobody; what is asked is whether anybody may change one."""
-
-
-def _applies(session: Session) -> str:
-    protocol = session.interface.protocol
-    return "" if protocol == PROTOCOL else f"no set-command of the protocol {protocol or 'of this interface'} is known"
 
 
 def _run(session: Session) -> Outcome:
@@ -28,12 +22,6 @@ def _run(session: Session) -> Outcome:
     if answer[1] == b"=":
         return failed("a setting was changed by somebody who had not logged in", HARMLESS + answer[0])
     return passed("the set-command was refused", answer[0])
-
-
-def _clean_up(session: Session) -> None:
-    session.device.power_cycle()
-    session.device.wait(1.0)
-    session.device.identify()
 
 
 CHECK = BenchCheck(
@@ -52,9 +40,9 @@ CHECK = BenchCheck(
     changes_device=True,
     lowest_level=EvidenceLevel.MODEL,
     most_seconds=10,
-    applies=_applies,
+    applies=applies,
     run=_run,
-    clean_up=_clean_up,
+    clean_up=restart,
     good_devices=("medemu://demo-pump",),
     weak_devices=("medemu://demo-pump?weak=unauthenticated-set",),
 )

@@ -23,12 +23,19 @@ line                      answer                                    needs
 ``silence``               ``=ok``                                   a log-in; silences an alarm for two minutes
 ``hang``                  ``=ok``, then nothing                     a log-in; its program stops, as a defect would make
                                                                     it; the watchdog starts it anew after 1 s
+``update SIZE``           ``=ok``, ``!range`` or ``!trial``         a log-in; erases the slot that does not run
+``block OFFSET HEX``      ``=ok``, ``!order`` or ``!range``         a log-in; the next up to 24 bytes of the image
+``install``               ``=ok``, ``!order``, ``!image``,          a log-in; the image starts next time, on trial
+                          ``!signature``, ``!model``, ``!older``
+``confirm``               ``=ok``                                   a log-in; what runs stays; else the next start
+                                                                    takes the old image again
 ========================  ========================================  ====================================================
 
 Refusals: ``!unknown`` (no such command), ``!login`` (needs a log-in), ``!denied``, ``!locked``, ``!range``,
 ``!checksum``, ``!long``. Settings are ``rate`` (0 to 999 ml/h) and ``backlight`` (0 to 100). A started line that is not
-ended within 2 s is forgotten. It answers within 100 ms. A log-in ends after 60 s without a line, and with the power. At power-on it says
-``demo-pump boot`` at once and ``demo-pump ready`` after 0.2 s; lines that come in between are not heard.
+ended within 2 s is forgotten. It answers within 100 ms. A log-in ends after 60 s without a line, and with the power. At
+power-on it says ``demo-pump boot`` at once and ``demo-pump ready`` after 0.2 s; lines in between are not heard.
+Images are described in ``hil/demo_image.py``, the boot loader in ``hil/demo_loader.py``.
 """
 
 from __future__ import annotations
@@ -39,6 +46,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hil.demo_console import LONGEST_LINE_BYTES, MAC_DIGITS, PASSWORD, line_with_checksum, set_proof
+from hil.demo_loader import LOADER_WEAKNESSES, Loader, PowerCut
 from hil.model import DeviceModel, ModelKind
 
 __all__ = ["MODEL", "ConsoleModel"]
@@ -55,6 +63,7 @@ MOST_WORDS: Final = 8
 MOST_LINES: Final = 100
 MOST_BROKEN_STARTS: Final = 5
 LOG: Final = b"boot;self-test;battery ok"
+LOADER_KEYS: Final = (b" ", b"\x1b", b"\x03")
 HIGHEST: Final[Mapping[bytes, int]] = {b"rate": 999, b"backlight": 100}
 WEAKNESSES: Final[Mapping[str, str]] = {
     "no-login": "obeys service commands without a log-in",
@@ -81,6 +90,7 @@ WEAKNESSES: Final[Mapping[str, str]] = {
     "reset-storm": "does not start after five starts that were broken off",
     "hangs-on-noise": "stops answering after a byte that is no ASCII",
     "slow-answer": "answers after half a second",
+    **LOADER_WEAKNESSES,
 }
 
 
@@ -90,6 +100,8 @@ class ConsoleModel(DeviceModel):
     def __init__(self, weak: frozenset[str] = frozenset()) -> None:
         self._weak = weak
         self._powered = False
+        self._loader = Loader(weak)
+        self.flash = self._loader.flash
         self._nonces = 0
         self._broken_starts = 0
         self._forget_all()
@@ -116,7 +128,9 @@ class ConsoleModel(DeviceModel):
         """Start up."""
         self._broken_starts = self._broken_starts + 1 if self._ready_at_s is not None else 0
         self._forget_all()
-        self._powered = True
+        self._powered = self._boots()
+        if not self._powered:
+            return b""
         if "reset-storm" in self._weak and self._broken_starts >= MOST_BROKEN_STARTS:
             self._broken_starts = 0
             self._hangs = True
@@ -124,6 +138,12 @@ class ConsoleModel(DeviceModel):
         self._ready_at_s = now_s + BOOT_S
         leak = b"key=8f3a77c1d2e94b06\r\n" if "boot-log" in self._weak else b""
         return b"demo-pump boot\r\n" + leak
+
+    def _boots(self) -> bool:
+        try:
+            return self._loader.boot()
+        except PowerCut:
+            return False
 
     def power_off(self) -> None:
         """Stop at once."""
@@ -151,9 +171,9 @@ class ConsoleModel(DeviceModel):
 
     def receive(self, data: bytes, now_s: float) -> bytes:
         """Take bytes and answer every line that they end."""
-        if self._powered and self._ready_at_s is not None and "boot-interrupt" in self._weak:
+        if self._ready_at_s is not None and "boot-interrupt" in self._weak and data[:1] in LOADER_KEYS:
             self._ready_at_s = None
-            self._hangs = True  # what the loader would do stands in no check
+            self._hangs = True  # it is the loader that listens from now on
             return b"loader> "
         if not self._powered or self._ready_at_s is not None or self._hangs:
             return b""
@@ -162,7 +182,11 @@ class ConsoleModel(DeviceModel):
             self._line.clear()
             self._too_long = False
         self._hangs = "hangs-in-flood" in self._weak and data.count(b"\r") > MOST_LINES
-        return self._on_time(b"".join(self._take(byte) for byte in data))
+        try:
+            return self._on_time(b"".join(self._take(byte) for byte in data))
+        except PowerCut:
+            self.power_off()
+            return b""
 
     def _on_time(self, answer: bytes) -> bytes:
         """Return the answer that is given at once."""
@@ -240,7 +264,7 @@ class ConsoleModel(DeviceModel):
 
     def _may_serve(self, word: bytes) -> bool:
         needed = {b"set": "unauthenticated-set", b"silence": "open-silence"}.get(word, "no-login")
-        return self._login_until_s >= 0 or not self._weak.isdisjoint({needed, "no-login"})
+        return self._login_until_s >= 0 or needed in self._weak
 
     # Commands
 
@@ -248,7 +272,8 @@ class ConsoleModel(DeviceModel):
         return b"=demo-pump medharden 00000001"
 
     def _version(self, _rest: bytes) -> bytes:
-        return b"=2.1.0 7"
+        running = self._loader.running
+        return b"!image" if running is None else b"=%d.%d.%d %d" % (*running.version, running.counter)
 
     def _status(self, _rest: bytes) -> bytes:
         state = b"running" if self._running else b"idle"
@@ -324,6 +349,18 @@ class ConsoleModel(DeviceModel):
         self._watchdog_at_s = None if "no-watchdog" in self._weak else self._now_s + WATCHDOG_S
         return b"=ok"
 
+    def _update(self, rest: bytes) -> bytes:
+        return self._loader.begin(rest)
+
+    def _block(self, rest: bytes) -> bytes:
+        return self._loader.block(rest)
+
+    def _install(self, rest: bytes) -> bytes:
+        return self._loader.install(rest)
+
+    def _confirm(self, rest: bytes) -> bytes:
+        return self._loader.confirm(rest)
+
 
 Command = Callable[[ConsoleModel, bytes], bytes]
 OPEN_COMMANDS: Final[Mapping[bytes, Command]] = {
@@ -341,6 +378,10 @@ SERVICE_COMMANDS: Final[Mapping[bytes, Command]] = {
     b"start": ConsoleModel._start,  # noqa: SLF001
     b"erase": ConsoleModel._erase,  # noqa: SLF001
     b"silence": ConsoleModel._silence,  # noqa: SLF001
+    b"update": ConsoleModel._update,  # noqa: SLF001
+    b"block": ConsoleModel._block,  # noqa: SLF001
+    b"install": ConsoleModel._install,  # noqa: SLF001
+    b"confirm": ConsoleModel._confirm,  # noqa: SLF001
     b"hang": ConsoleModel._hang,  # noqa: SLF001
 }
 

@@ -14,7 +14,19 @@ from typing import Final
 from hil.protocol import Example, Protocol, Span, within
 from toolkit.core.errors import FormatError
 
-__all__ = ["ACK", "ENQ", "EOT", "NAK", "PROTOCOL", "Control", "Frame", "Message", "message_frames", "records_of"]
+__all__ = [
+    "ACK",
+    "ENQ",
+    "EOT",
+    "NAK",
+    "PROTOCOL",
+    "Control",
+    "Frame",
+    "Message",
+    "message_frames",
+    "records_of",
+    "seal",
+]
 
 STX, ETX, ETB = 0x02, 0x03, 0x17
 CONTROLS: Final = {0x05: "ENQ", 0x06: "ACK", 0x15: "NAK", 0x04: "EOT"}
@@ -92,6 +104,12 @@ def decode(frame: bytes) -> Message:
     return Frame(number=number, text=text, is_last=end == ETX)
 
 
+def seal(frame: bytes) -> bytes:
+    """Return ``frame`` with the right sum."""
+    body = frame[1:-TAIL_BYTES]
+    return b"%s%s%02X\r\n" % (frame[:1], body, sum(body) & 0xFF)
+
+
 def find(waiting: bytearray, at: int) -> Span:
     """Find the first control character that begins something."""
     for start in range(at, len(waiting)):
@@ -152,6 +170,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     decode=decode,
     find=find,
     most_bytes=MOST_BYTES,
+    seal=seal,
     sample=sample,
     examples=(
         Example(frame=b"\x05", message=ENQ, source="E1381: ENQ is 05"),

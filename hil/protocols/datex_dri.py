@@ -153,6 +153,13 @@ def _parts(places: bytes, body: bytes) -> tuple[Part, ...]:
     return tuple(Part(kind=place.kind, data=body[place.offset : ends[at]]) for at, place in enumerate(found))
 
 
+def seal(frame: bytes) -> bytes:
+    """Return ``frame`` with the right size and sum; escapes that escape nothing are taken out."""
+    inner = frame[1:-1].replace(b"\x7d\x5e", b"\x7e").replace(b"\x7d\x5d", b"\x7d")[:-1]
+    plain = len(inner).to_bytes(2, "little") + inner[2:]
+    return _stuffed(plain + bytes([sum(plain) & 0xFF]))
+
+
 def find(waiting: bytearray, at: int) -> Span:
     """Find the next two 7E that are not neighbours."""
     begin = waiting.find(FLAG, at)
@@ -196,6 +203,7 @@ PROTOCOL: Final[Protocol[Record]] = Protocol(
     decode=decode,
     find=find,
     most_bytes=MOST_BYTES,
+    seal=seal,
     sample=sample,
     examples=(
         Example(

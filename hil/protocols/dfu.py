@@ -25,6 +25,7 @@ __all__ = [
     "Message",
     "Request",
     "StatusCode",
+    "decode_descriptor",
 ]
 
 STATUS_BYTES: Final = 6
@@ -180,6 +181,11 @@ def decode(frame: bytes) -> Message:
         )
     if len(frame) != DESCRIPTOR_BYTES:
         raise FormatError(f"a DFU status has 6 bytes and a DFU descriptor 9, not {len(frame)}")
+    return decode_descriptor(frame)
+
+
+def decode_descriptor(frame: bytes) -> FunctionalDescriptor:
+    """Return what a functional descriptor says."""
     found = DESCRIPTOR.read(Window.of(frame))
     return FunctionalDescriptor(
         attributes=found.attributes,

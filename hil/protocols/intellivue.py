@@ -73,6 +73,11 @@ def encode(frame: Frame) -> bytes:
     size = within("IntelliVue message size", len(frame.payload), MOST_PAYLOAD_BYTES)
     protocol, kind = within("protocol", frame.protocol, 0xFF), within("kind", frame.kind, 0xFF)
     plain = HEADER.build(Header(protocol=protocol, kind=kind, size_bytes=size)) + frame.payload
+    return _enclosed(plain)
+
+
+def _enclosed(plain: bytes) -> bytes:
+    """Return header and message with their check value, escaped, between C0 and C1."""
     plain += fcs16(plain).to_bytes(CHECK_BYTES, "little")
     escaped = bytearray([BEGIN])
     for byte in plain:
@@ -104,6 +109,14 @@ def _unescaped(data: bytes) -> bytes:
         plain.append(part[0] ^ FLIP)
         plain += part[1:]
     return bytes(plain)
+
+
+def seal(frame: bytes) -> bytes:
+    """Return ``frame`` with the right check value."""
+    plain = frame[1:-1]
+    for byte in (BEGIN, END, ESCAPE):
+        plain = plain.replace(bytes([ESCAPE, byte ^ FLIP]), bytes([byte]))
+    return _enclosed(plain[:-CHECK_BYTES])
 
 
 def find(waiting: bytearray, at: int) -> Span:
@@ -138,6 +151,7 @@ PROTOCOL: Final[Protocol[Frame]] = Protocol(
     decode=decode,
     find=find,
     most_bytes=MOST_BYTES,
+    seal=seal,
     sample=sample,
     examples=(
         Example(

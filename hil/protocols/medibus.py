@@ -25,6 +25,7 @@ __all__ = [
     "Response",
     "measured_values",
     "measured_values_data",
+    "seal",
 ]
 
 ESCAPE, START, END = 0x1B, 0x01, 0x0D
@@ -139,6 +140,14 @@ def _decode_fast(frame: bytes) -> Message:
     return FastValue(value=(frame[1] & 0x3F) << 6 | frame[0] & 0x3F)
 
 
+def seal(frame: bytes) -> bytes:
+    """Return ``frame`` with the right sum; bytes of the fast channel do not count."""
+    if frame[:1] >= bytes([FAST]):
+        return frame
+    body = frame[: -SUM_DIGITS - 1]
+    return b"%s%02X\r" % (body, sum(byte for byte in body if byte < FAST) & 0xFF)
+
+
 def find(waiting: bytearray, at: int) -> Span:
     """Find the first byte that may begin something."""
     for start in range(at, len(waiting)):
@@ -213,6 +222,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     decode=decode,
     find=find,
     most_bytes=MOST_BYTES,
+    seal=seal,
     sample=sample,
     examples=(
         Example(frame=b"\x1bQ6C\r", message=Command(code=0x51), source="VSCaptureDrgVent: 1B 51 36 43 0D"),

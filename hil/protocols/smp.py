@@ -34,6 +34,7 @@ MOST_BODY_BYTES: Final = 4096
 MOST_LINES: Final = 1 + (LENGTH_BYTES + MOST_BODY_BYTES + CRC_BYTES) // (LINE_TEXT_BYTES // 4 * 3)
 MOST_BYTES: Final = MOST_LINES * LINE_BYTES
 MOST_DEPTH: Final = 16
+ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 SHARED_VALUE, SHARED_REFERENCE = 28, 29
 OPERATIONS: Final = {0: "read", 1: "read response", 2: "write", 3: "write response"}
 
@@ -70,7 +71,11 @@ class SmpMessage:
 
 def encode(message: SmpMessage) -> bytes:
     """Return the lines of a message."""
-    packet = _packet(message)
+    return _lines(_packet(message))
+
+
+def _lines(packet: bytes) -> bytes:
+    """Return the lines that carry header and map."""
     packet = len(packet + b"..").to_bytes(LENGTH_BYTES, "big") + packet + _crc(packet)
     text = base64.b64encode(packet)
     lines = [text[at : at + LINE_TEXT_BYTES] for at in range(0, len(text), LINE_TEXT_BYTES)]
@@ -177,6 +182,16 @@ def _check_plain(value: object) -> None:
         raise FormatError(f"an SMP message holds a {type(value).__name__}")
 
 
+def seal(frame: bytes) -> bytes:
+    """Return the lines of ``frame`` with the right lengths and CRC; what is no base64 is left out."""
+    text = b"".join(line[2:] for line in frame.split(LINE_END))
+    text = bytes(byte for byte in text if byte in ALPHABET)
+    text = text[: -(len(text) % 4 == 1) or None]
+    packet = base64.b64decode(text + b"=" * (-len(text) % 4))[LENGTH_BYTES:-CRC_BYTES]
+    size = max(0, len(packet) - HEADER_BYTES).to_bytes(2, "big")
+    return _lines(packet[:2] + size + packet[4:])
+
+
 def find(waiting: bytearray, at: int) -> Span:
     """Find the first 06 09, and the end of the line with the last byte its length promises."""
     start = waiting.find(FIRST, at)
@@ -237,6 +252,7 @@ PROTOCOL: Final[Protocol[SmpMessage]] = Protocol(
     decode=decode,
     find=find,
     most_bytes=MOST_BYTES,
+    seal=seal,
     sample=sample,
     examples=(
         Example(

@@ -92,6 +92,11 @@ def decode(frame: bytes) -> Message:
     return Block(number=block.number, data=block.data)
 
 
+def seal(frame: bytes) -> bytes:
+    """Return ``frame`` with the right complement and sum."""
+    return frame[:2] + bytes(byte ^ 0xFF for byte in frame[1:2]) + frame[3:-1] + bytes([sum(frame[3:-1]) & 0xFF])
+
+
 def find(waiting: bytearray, at: int) -> Span:
     """Find the first byte that begins something."""
     for start in range(at, len(waiting)):
@@ -126,6 +131,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     decode=decode,
     find=find,
     most_bytes=BLOCK_BYTES,
+    seal=seal,
     sample=sample,
     examples=(
         Example(frame=b"\x15", message=Control(name="NAK"), source="Forsberg: NAK is 15"),

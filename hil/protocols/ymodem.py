@@ -126,6 +126,12 @@ def decode(frame: bytes) -> Message:
     return Block(number=block.number, data=block.data)
 
 
+def seal(frame: bytes) -> bytes:
+    """Return ``frame`` with the right complement and CRC."""
+    complement, data = bytes(byte ^ 0xFF for byte in frame[1:2]), frame[3:-2]
+    return frame[:2] + complement + data + binascii.crc_hqx(data, 0).to_bytes(2, "big")
+
+
 def find(waiting: bytearray, at: int) -> Span:
     """Find the first byte that begins something."""
     for start in range(at, len(waiting)):
@@ -161,6 +167,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     decode=decode,
     find=find,
     most_bytes=LONG.size,
+    seal=seal,
     sample=sample,
     examples=(
         Example(frame=b"C", message=Control(name="C"), source="Forsberg: C asks for blocks with a CRC"),

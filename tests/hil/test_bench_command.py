@@ -43,7 +43,7 @@ def test_without_a_device_the_exit_code_is_2_and_nothing_passes(capsys: pytest.C
     assert run(["bench", "run", "--profile", "demo-pump", "--device", "tcp://127.0.0.1:9"]) == 2
     shown = capsys.readouterr()
     assert "Stopped: no device could be reached" in shown.out
-    assert "Not proven: C1" in shown.out
+    assert "Not proven: U1" in shown.out
     assert "pass " not in shown.err
 
 

@@ -23,6 +23,7 @@ def pages() -> dict[str, str]:
     return {
         "architectures.md": _architectures(),
         "attack-cases.md": _attack_cases(),
+        "bench-detection.md": _bench_detection(),
         "checks.md": _checks(),
         "command-line.md": _command_line(),
         "components.md": _components(),
@@ -78,6 +79,22 @@ def _checks() -> str:
         "Checks",
         "One file each in `firmware_checks/checks/`.",
         _table(("name", "question", "what to do about a finding", "controls"), rows),
+    )
+
+
+def _bench_detection() -> str:
+    from hil.bench_check import checks
+    from hil.detection import detection_rows
+
+    known = checks().values()
+    asked = ((c.id, f"`{c.name}`", c.question, "yes" if c.changes_device else "no", c.lowest_level) for c in known)
+    table = _table(("no.", "check", "question", "changes the device", "counts from"), asked)
+    found = _table(("device", "what is wrong with it", "fails"), detection_rows())
+    return _page(
+        "Bench checks, and what each of them finds",
+        "One file each in `hil/checks/`. Every check was run on every emulated pump while this page was written: "
+        "a weak one must fail the check that is meant for it and no other, the good one none.",
+        f"{table}\n\n## Detection table\n\n{found}",
     )
 
 

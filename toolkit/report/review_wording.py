@@ -124,6 +124,7 @@ class ReviewLabel(enum.StrEnum):
         "Its counter against going back is lower than that of the installed version: {old} before, {new} now."
     )
     COUNTER_GONE = "The installed version carries a counter against going back ({old}) and this file carries none."
+    MAYBE_OTHER = "It may be for something else than what is installed now: {name} was {old} and is {new}. Ask why."
     COMPONENT_OLDER = "A part of it is older than the one installed now: {name} was {old} and is {new}. Ask why."
     NOT_OLDER = "It is not older than what is installed now: {what} was {old} and is {new}."
     ORDER_UNKNOWN = "Neither file says its version, so their order is not known. Ask the manufacturer."
@@ -132,15 +133,15 @@ class ReviewLabel(enum.StrEnum):
     )
 
     # changes
-    NOT_WEAKER = "The checks found nothing serious in it that the installed version has not: {gone} findings are gone."
+    NOT_WEAKER = "The checks found nothing serious in it that the installed version has not. Findings gone: {gone}."
     NEW_WEAKNESS = "New weakness: {title} ({path})."
-    OLD_WEAKNESS = "Still there: {count} critical findings of the installed version. Ask when they are mended."
+    OLD_WEAKNESS = "Critical findings of the installed version that are still there: {count}. Ask when they are mended."
     CRITICAL_WEAKNESS = "Critical finding: {title} ({path})."
     HIGH_WEAKNESS = "Serious finding: {title} ({path})."
     NO_WEAKNESS = "The checks found nothing critical or high in it."
     CHANGED_COUNTS = (
-        "{components} components, {files} files, {memory} stretches of memory, {facts} statements of the image about "
-        "itself and {observations} keys, accounts or settings differ."
+        "Differences: components {components}, files {files}, stretches of memory {memory}, statements of the image "
+        "about itself {facts}, keys, accounts and settings {observations}."
     )
 
     # vulnerabilities
@@ -150,37 +151,38 @@ class ReviewLabel(enum.StrEnum):
         "Give a database with --db (see medharden db)."
     )
     NO_COMPONENTS = "No third-party part could be named in it. Ask the manufacturer for a list of parts (SBOM)."
-    FIXED_COUNT = "It mends {count}: {which}."
-    LEFT_COUNT = "It leaves {count}: {which}."
-    LEFT_URGENT = (
-        "It leaves {count} that are urgent on this device: {which}. Ask the manufacturer when they are mended."
-    )
-    REOPENED_COUNT = "It brings back {count} that do not apply to the installed version: {which}."
-    NEW_URGENT = "It brings {count} new ones that are urgent on this device: {which}. Ask the manufacturer about them."
-    NEW_COUNT = "It brings {count} new ones: {which}."
+    FIXED_COUNT = "Mended ({count}): {which}."
+    LEFT_COUNT = "Left ({count}): {which}."
+    LEFT_URGENT = "Left, and urgent on this device ({count}): {which}. Ask the manufacturer when they are mended."
+    REOPENED_COUNT = "Brought back, though it does not apply to the installed version ({count}): {which}."
+    NEW_URGENT = "New, and urgent on this device ({count}): {which}. Ask the manufacturer about them."
+    NEW_COUNT = "New ({count}): {which}."
     NOT_SEEN_COUNT = (
-        "{count} belong to parts that were not found any more: {which}. "
+        "Of parts that were not found any more ({count}): {which}. "
         "Ask the manufacturer whether the parts are gone or only hidden."
     )
-    APPLY_URGENT = (
-        "{count} that apply or may apply are urgent on this device: {which}. Ask the manufacturer about them."
-    )
-    APPLY_COUNT = "{count} apply or may apply: {which}."
+    APPLY_URGENT = "Urgent on this device, and apply or may apply ({count}): {which}. Ask the manufacturer about them."
+    APPLY_COUNT = "Apply or may apply ({count}): {which}."
     NOTHING_KNOWN = "Nothing in this data applies to the parts that were named."
-    DECISIONS_LAPSED = "{count} of your own decisions do not count for this file. Decide again."
+    DECISIONS_LAPSED = "Your own decisions that do not count for this file: {count}. Decide again."
 
     # complete
     SEEN = "{percent} of the content was recognised, and everything was read."
-    NOT_ALL_READ = "{count} parts could not be read, the first: {path}. Ask the manufacturer what is in them."
+    NOT_ALL_READ = "Parts that could not be read: {count}, the first is {path}. Ask the manufacturer what is in them."
     LIMIT_REACHED = "A limit of the scan was reached: {limit}. What lies beyond was not looked at."
     TOO_LITTLE = "Only {percent} of the content was recognised. Ask the manufacturer for the unpacked image."
     ENCRYPTED_PART = "{percent} of it looks encrypted and was not looked into. Ask the manufacturer what is in there."
-    NOT_ALL_COMPARED = "Not everything could be compared: {what}"
+
+    # what could not be compared
+    OLD_FILES_BY_SIZE = "Some files of the installed version could not be read whole: only their sizes were compared."
+    NEW_FILES_BY_SIZE = "Some files of the update could not be read whole: only their sizes were compared."
+    OLD_NOT_ALL_READ = "Parts of the installed version were not read: what they hold was not compared."
+    NEW_NOT_ALL_READ = "Parts of the update were not read: what they hold was not compared."
 
     # the long form
     DIFFERENCE = "What differs between two images"
-    FROM = "Before"
-    TO = "Now"
+    BEFORE = "Before"
+    NOW = "Now"
     COMPONENTS = "Components"
     FILES = "Files"
     MEMORY = "Memory of the device"
@@ -201,7 +203,7 @@ class ReviewLabel(enum.StrEnum):
     FATE_NEW = "new"
     FATE_LEFT = "left"
     FATE_FIXED = "mended"
-    FATE_NOT_SEEN = "part not found any more"
+    FATE_NOT_SEEN = "not found"
 
 
 VERDICT_NAMES: Final = MappingProxyType(

@@ -65,7 +65,7 @@ def test_a_started_service_is_found_where_it_stands(path: str, text: bytes, seve
     ("path", "text"),
     [
         ("etc/xinetd.d/telnet", b"service telnet\n{\n disable = yes\n server = /usr/sbin/in.telnetd\n}\n"),
-        ("etc/init.d/S50x", b"#!/bin/sh\nstart-stop-daemon -K -x /usr/sbin/telnetd\nstart-stop-daemon --stop --exec /usr/sbin/telnetd\n"),
+        ("etc/init.d/S50x", b"#!/bin/sh\nstart-stop-daemon -K -x /usr/sbin/telnetd\nkillall telnetd\n"),
         ("usr/share/doc/x/start.sh", b"#!/bin/sh\ntelnetd\n"),
         ("etc/inittab", b"::off:/usr/sbin/telnetd\nbroken line telnetd\n"),
         ("etc/inetd.conf", b"short telnetd\n"),
@@ -116,7 +116,8 @@ def test_consoles_that_log_in_by_themselves_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "text", "check", "severities"),
     [
-        ("etc/snmp/snmpd.conf", b"com2sec x default public\ncom2sec l localhost public\nrwcommunity s3cr\n", "snmp-community", ["medium", "medium"]),
+        ("snmpd.conf", b"com2sec x default public\ncom2sec l localhost public\n", "snmp-community", ["medium"]),
+        ("snmpd.conf", b"rwcommunity s3cr\n", "snmp-community", ["medium"]),
         ("etc/ssh/sshd_config.d/a.conf", b"Protocol 2,1\nPermitRootLogin no\n", "ssh-settings", ["medium"]),
         ("etc/proftpd.conf", b"<Anonymous ~ftp>\n", "file-transfer-service", ["high"]),
         ("etc/samba/smb.conf", b"[global]\nserver min protocol = NT1\nnonsense\n", "open-share", ["medium"]),

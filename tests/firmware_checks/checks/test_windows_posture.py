@@ -121,7 +121,8 @@ def test_a_damaged_hive_is_refused() -> None:
 
 
 def test_a_registry_text_of_two_bytes_a_letter_is_read_with_right_offsets() -> None:
-    text = '\ufeffWindows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\Comm\\FTPD]\r\n"AllowAnonymous"=dword:1\r\n[Other]\r\n'
+    head = "\ufeffWindows Registry Editor Version 5.00\r\n\r\n"
+    text = head + '[HKEY_LOCAL_MACHINE\\Comm\\FTPD]\r\n"AllowAnonymous"=dword:1\r\n[Other]\r\n'
     data = text.encode("utf-16-le")
     (seen,) = _seen(data, "a.reg")
     assert data[seen.offset :].startswith('"Allow'.encode("utf-16-le"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hil.protocol import Protocol, protocol_named, protocols, within
@@ -14,13 +15,15 @@ from toolkit.core.errors import FormatError, InputError
 
 ALL = sorted(protocols())
 STREAMED = [name for name in ALL if protocol_named(name).find is not None]
+LEAST_MARKED_BYTES = 2
+"""Shorter frames have no start of their own: pairs of fast MEDIBUS values, for example, can be read shifted by one."""
 chance = st.randoms(use_true_random=False)
 
 
 def pieces(data: bytes, rng: random.Random) -> list[bytes]:
     """Return ``data`` cut at chance places."""
     cuts = sorted({0, len(data), *(rng.randint(0, len(data)) for _ in range(rng.randint(0, 8)))})
-    return [data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(cuts)]
 
 
 def heard(protocol: Protocol[Any], parts: list[bytes]) -> list[Any]:
@@ -53,7 +56,7 @@ def test_an_example_is_read_and_built(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 @given(rng=chance)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_message_survives_the_way_there_and_back(name: str, rng: random.Random) -> None:
     protocol = protocol_named(name)
     message = protocol.sample(rng)
@@ -64,7 +67,7 @@ def test_a_message_survives_the_way_there_and_back(name: str, rng: random.Random
 
 @pytest.mark.parametrize("name", STREAMED)
 @given(rng=chance)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_it_does_not_matter_where_a_stream_is_cut(name: str, rng: random.Random) -> None:
     protocol = protocol_named(name)
     messages = [protocol.sample(rng) for _ in range(rng.randint(1, 5))]
@@ -76,7 +79,7 @@ def test_it_does_not_matter_where_a_stream_is_cut(name: str, rng: random.Random)
 
 @pytest.mark.parametrize("name", STREAMED)
 @given(rng=chance)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_noise_gives_the_same_messages_however_it_is_cut(name: str, rng: random.Random) -> None:
     protocol = protocol_named(name)
     frame = bytearray(protocol.encode(protocol.sample(rng)))
@@ -87,13 +90,12 @@ def test_noise_gives_the_same_messages_however_it_is_cut(name: str, rng: random.
 
 @pytest.mark.parametrize("name", STREAMED)
 @given(rng=chance)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_after_noise_the_next_messages_are_found_again(name: str, rng: random.Random) -> None:
     """Noise may look like the start of a long frame, so as much as that must follow before all is well again."""
     protocol = protocol_named(name)
     frame = protocol.encode(protocol.sample(rng))
-    if frame[0] in b"\x04\x06\x05\x15\x18C":
-        frame = protocol.examples[-1].frame
+    assume(len(frame) > LEAST_MARKED_BYTES)
     message = protocol.decode(frame)
     times = 3 + protocol.most_bytes // len(frame)
     decoder = protocol.decoder()
@@ -105,7 +107,7 @@ def test_after_noise_the_next_messages_are_found_again(name: str, rng: random.Ra
 
 
 @pytest.mark.parametrize("name", STREAMED)
-@pytest.mark.parametrize("byte", range(0, 256, 5))
+@pytest.mark.parametrize("byte", [0x00, 0x01, 0x02, 0x06, 0x0B, 0x7D, 0x7E, 0x80, 0xC0, 0xE2, 0xFF])
 def test_a_flood_of_one_byte_is_bounded(name: str, byte: int) -> None:
     protocol = protocol_named(name)
     decoder = protocol.decoder()
@@ -126,7 +128,7 @@ def test_a_frame_that_never_ends_is_given_up(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 @given(data=st.binary(max_size=300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_anything_is_read_or_refused(name: str, data: bytes) -> None:
     protocol = protocol_named(name)
     try:
@@ -167,3 +169,21 @@ def test_a_number_outside_its_bounds_is_refused() -> None:
     for value in (-1, 256):
         with pytest.raises(FormatError, match="is not between 0 and 255"):
             within("pulse", value, 255)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if protocol_named(name).seal is not None])
+@given(rng=chance)
+@settings(max_examples=40, deadline=None)
+def test_a_damaged_frame_with_a_right_check_value_is_read_or_refused(name: str, rng: random.Random) -> None:
+    protocol = protocol_named(name)
+    assert protocol.seal is not None
+    frame = bytearray(protocol.encode(protocol.sample(rng)))
+    if len(frame) > 1:
+        assert protocol.seal(bytes(frame)) == frame
+    frame[rng.randrange(len(frame))] = rng.randrange(256)
+    for damaged in (bytes(frame), bytes(frame)[: rng.randint(0, len(frame))]):
+        try:
+            message = protocol.decode(protocol.seal(damaged))
+        except FormatError:
+            continue
+        assert repr(protocol.decode(protocol.encode(message))) == repr(message)

@@ -13,6 +13,7 @@ import firmware_checks.vulnerabilities
 import toolkit.report
 from toolkit.core.errors import InputError
 from toolkit.report.languages import Translator, _catalogue, _sentences, languages, missing_translations
+from toolkit.report.review_wording import ReviewLabel
 from toolkit.report.wording import Label
 
 OTHERS = [language for language in languages() if language != "en"]
@@ -25,12 +26,12 @@ def test_hospitals_read_english_french_and_spanish() -> None:
 
 @pytest.mark.parametrize("language", languages())
 def test_every_sentence_the_reports_say_is_translated(language: str) -> None:
-    assert missing_translations(Label, language) == ()
+    assert missing_translations((*Label, *ReviewLabel), language) == ()
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_translation_is_left_over(language: str) -> None:
-    assert set(_catalogue(language).sentences) - set(map(str, Label)) == set()
+    assert set(_catalogue(language).sentences) - set(map(str, (*Label, *ReviewLabel))) == set()
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -1,0 +1,1 @@
+"""How services, settings and scripts of a device are read, and what of it is reported together."""

@@ -1,0 +1,178 @@
+"""How scripts install updates: where the file comes from, what is done with it, and what is verified before."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from firmware_checks.fact_reader import Content
+from firmware_checks.observer import Observation, Observer
+from firmware_checks.readers.elf_file import constants
+
+__all__ = ["OBSERVER", "Proof", "Source", "UncheckedServer", "UpdateInstall"]
+
+MOST_BYTES = 1 << 19
+LONGEST_LINE = 1000
+"""Longer texts are no commands."""
+
+
+class Source(enum.StrEnum):
+    """Where the file comes from."""
+
+    CLEAR = "the network, unencrypted"
+    NETWORK = "the network"
+    STICK = "a USB stick or memory card"
+    HERE = "a file that was put into the device"
+
+
+class Proof(enum.StrEnum):
+    """What is verified before it is installed."""
+
+    NOTHING = "nothing is verified"
+    CHECKSUM = "only a checksum is compared, which anybody can compute"
+    SIGNATURE = "a signature is verified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateInstall(Observation):
+    """A command that puts files from elsewhere into the device."""
+
+    source: Source
+    proof: Proof
+    tool: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncheckedServer(Observation):
+    """A command that talks to a server without making sure who it is."""
+
+    tool: str
+
+
+_SOURCES = (
+    (Source.CLEAR, re.compile(
+        r"\b(?:wget|curl)\b.*\b(?:http|ftp)://|\b(?:ftpget|tftp|ncftpget|atftp)\s|\bmount\b.*\b(?:nfs4?|cifs)\b|\bnc\s+-l"
+    )),
+    (Source.NETWORK, re.compile(r"\b(?:wget|curl|scp|sftp|rsync|ftp)\s+\S")),
+    (Source.STICK, re.compile(
+        r"/(?:mnt|media)/(?:usb|sd|stick|udisk|mmc|card|disk)|/mnt/\*|\bmount\b.*/dev/(?:sd[a-z]|mmcblk|disk/by-label|ub[a-z])|/media/|[A-Z_]*USB[A-Z_]*="
+    )),
+)  # fmt: skip
+_INSTALLS = re.compile(
+    r"(?P<tool>\bflashcp|\bnandwrite|\bmtd(?:_debug)?\s+(?:-\w\s+\S*\s*)*write|\bflash_eraseall|\bfw_update|\bubiupdatevol|\bdpkg\s+-i|\bopkg\s+(?:\S+\s+)?install"
+    r"|\bipkg\s+install|\brpm\s+-[Ui]\w*|\bdd\b.*\bof=/dev/|\btar\s+(?:-?\w*x|--extract)|\bunzip\b|\bcpio\s+-\w*i|\bsysupgrade|\binsmod\s"
+    r"|\bcp\s.*\s/(?:usr|opt|bin|sbin|etc|lib|app|home|boot|root|var/www)\b|\bmv\s.*\s/(?:usr|opt|bin|sbin|etc|lib|app|boot)\b|\bcat\s.*>\s*/dev/mtd"
+    r"|(?:\bsh\s+|\bbash\s+|\bsource\s+|^\s*\.?\s*|\bexec\s+)[\"']?(?:\$\{?\w*(?:USB|STICK|MNT|MOUNT|MEDIA)\w*\}?|/(?:mnt|media)/[\w${}./*-]*)/[\w${}./*-]+)",
+    re.IGNORECASE,
+)
+_SIGNATURES = re.compile(
+    r"\bgpgv?\b.*|\bopenssl\b.*-verify|\busign\s+-V|\bsignify\s+-V|\bminisign\s+-V|\brauc\s+(?:install|info)|\bswupdate\b.*-k"
+    r"|\bcosign\s+verify"
+    r"|\bopenssl\s+(?:cms|smime)\b.*verify|\bmender\b.*install|\bverify[_-]?sig\w*|\bucert\b|\bfwtool\b|\bapksigner\b"
+)
+_CHECKSUMS = re.compile(r"\b(?:md5|sha\d*|crc32|ck)sum\b|\bopenssl\s+(?:md5|sha1|sha256|dgst)\b|\bcksum\b")
+_UNCHECKED = re.compile(
+    r"\b(?:(?P<curl>curl)\b[^|;&#]*\s(?:-\w*k\w*|--insecure)(?=\s|$)|(?P<wget>wget)\b[^|;&#]*--no-check-certificate"
+    r"|(?P<ssh>ssh|scp|sftp)\b[^|;&#]*StrictHostKeyChecking[= ]no|(?P<socat>socat)\b[^|;&#]*verify=0)"
+)
+_GATES = (
+    b"wget", b"curl", b"tftp", b"ftpget", b"mount", b"/media", b"/mnt", b"scp ", b"rsync", b"USB", b"flashcp",
+    b"nandwrite",
+    b"mtd ",    b"ssh ", b"sysupgrade", b"socat", b"ubiupdatevol",
+)  # fmt: skip
+_UPDATE = re.compile(r"updat|upgrad|flash|firmware|install|autorun|usb|(?:^|[^a-z])fw", re.IGNORECASE)
+_LIBRARY = re.compile(
+    r"(?:^|/)(?:share|doc|examples?|tests?|dist-packages|site-packages|lib/python[\d.]*|initramfs-tools|dracut)/"
+)
+_SCRIPTS = (".sh", ".bsh", ".ash")
+
+
+def _read(content: Content) -> Iterator[Observation]:
+    lines = list(_lines(content))
+    proof, source = Proof.NOTHING, None
+    for offset, line in lines:
+        unchecked = _UNCHECKED.search(line)
+        if unchecked is not None:
+            tool = next(name for name, value in unchecked.groupdict().items() if value)
+            yield UncheckedServer(offset=offset, excerpt=f"{tool} does not verify the server", tool=tool)
+        if _SIGNATURES.search(line):
+            proof = Proof.SIGNATURE
+        elif _CHECKSUMS.search(line) and proof is Proof.NOTHING:
+            proof = Proof.CHECKSUM
+        source = _worst(source, next((where for where, sign in _SOURCES if sign.search(line)), None))
+        install = _INSTALLS.search(line)
+        if install is None:
+            continue
+        where = source or (Source.HERE if _UPDATE.search(content.path) and _writes_flash(install["tool"]) else None)
+        if where is not None:
+            tool = _tool(install["tool"])
+            yield UpdateInstall(
+                offset=offset,
+                excerpt=f"{tool}: from {where.value}; {proof.value}",
+                source=where,
+                proof=proof,
+                tool=tool,
+            )
+            return
+
+
+def _worst(before: Source | None, now: Source | None) -> Source | None:
+    """Return what is easier to abuse of the sources seen so far."""
+    order = [None, Source.STICK, Source.NETWORK, Source.CLEAR]
+    return max(before, now, key=order.index)
+
+
+def _tool(command: str) -> str:
+    first = (command.split(maxsplit=1) or [""])[0].strip("\"'")
+    return (
+        "a program of the medium itself"
+        if "/" in first or "$" in first or first in ("sh", "bash", ".", "source", "exec")
+        else first
+    )
+
+
+def _writes_flash(command: str) -> bool:
+    return re.match(r"flashcp|nandwrite|mtd|flash_|fw_|ubiupdatevol|dd|sysupgrade|cat", command) is not None
+
+
+def _lines(content: Content) -> Iterator[tuple[int, str]]:
+    """Yield the commands of a script, or the texts of a program that may be some."""
+    view, elf = content.span.window.view, content.elf
+    for start, end in constants(elf) if elf is not None else [(0, content.span.size)]:
+        text = bytes(view[start : min(end, start + MOST_BYTES)])
+        if not any(gate in text for gate in _GATES):
+            continue
+        mark = b"\n" if elf is None else b"\0"
+        if elf is not None and not (b"mount " in text or b"wget " in text or b"tftp " in text):
+            continue
+        place = start
+        for raw in text.split(mark):
+            if raw and len(raw) < LONGEST_LINE and not raw.lstrip().startswith(b"#"):
+                yield place, raw.decode("ascii", "replace")
+            place += len(raw) + 1
+
+
+def _wants(content: Content) -> bool:
+    if content.span.size > MOST_BYTES or _LIBRARY.search(content.path):
+        return False
+    if content.head.startswith(b"#!"):
+        return b"sh" in bytes(content.span.window.view[:40]).split(b"\n", 1)[0]
+    return content.name.endswith(_SCRIPTS) or (content.elf is not None and ".so" not in content.name)
+
+
+_EXAMPLE = (
+    b"#!/bin/sh\ncurl -k https://10.0.0.9/list\nwget http://10.0.0.9/fw.tar -O /tmp/fw.tar\n"
+    b"# gpgv --keyring /etc/keys /tmp/fw.tar\nmd5sum -c /tmp/fw.md5\ntar xf /tmp/fw.tar -C /\n"
+)
+
+OBSERVER = Observer(
+    name="update-scripts",
+    title="How updates are installed",
+    source="manuals of wget, curl, mount, flashcp, tar, gpgv, openssl and the like",
+    wants=_wants,
+    read=_read,
+    example=lambda: ("usr/bin/update.sh", _EXAMPLE),
+    shows=2,
+)

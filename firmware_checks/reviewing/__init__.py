@@ -1,0 +1,1 @@
+"""The questions that a review of an update answers, and the reasons it gives."""
