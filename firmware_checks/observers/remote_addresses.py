@@ -20,6 +20,9 @@ CONTEXT_BYTES = 160
 LEAST_OCTET = 20
 """Four numbers below this are versions and object identifiers far more often than addresses."""
 _IP = re.compile(rb"(?<![\w.%-])(?:[1-9]\d{0,2})(?:\.\d{1,3}){3}(?![\w%-]|\.\d)")
+_ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+_QUAD = re.compile(rb"0\.0{1,3}\.0{1,3}\.0")
+"""The shape of an address when all digits are one: few texts have it, and it is found ten times as fast."""
 _URL = re.compile(
     rb"(?P<scheme>https?|ftps?|tftp)://(?:[^@/\s\"'\0]{1,40}@)?(?P<host>[A-Za-z0-9][\w.-]{2,80})(?P<path>[^\s\"'\0<>)]{0,120})"
 )
@@ -78,7 +81,7 @@ def _addresses(text: bytes, base: int, *, is_text: bool) -> Iterator[RemoteAddre
         if not _is_comment(text, seen.offset - base, is_text=is_text):
             taken.add(seen.host_at)
             yield seen.address
-    for found in _IP.finditer(text):
+    for found in _IP.finditer(text) if _QUAD.search(text.translate(_ANY_DIGIT)) else ():
         if (
             base + found.start() not in taken
             and _is_address(text, found)

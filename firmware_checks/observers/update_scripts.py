@@ -149,7 +149,8 @@ def _lines(content: Content) -> Iterator[tuple[int, str]]:
             continue
         place = start
         for raw in text.split(mark):
-            if raw and len(raw) < LONGEST_LINE and not raw.lstrip().startswith(b"#"):
+            # in a program, a text without a blank is no command, and most are without one
+            if raw and len(raw) < LONGEST_LINE and (elf is None or b" " in raw) and not raw.lstrip().startswith(b"#"):
                 yield place, raw.decode("ascii", "replace")
             place += len(raw) + 1
 
