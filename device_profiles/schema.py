@@ -379,7 +379,8 @@ class BenchRules(_Table, frozen=True, kw_only=True):
         about("Messages that bring it to its safe state, sent at the end of every run, and the answer to each."),
     ] = ()
     default_credentials: Annotated[
-        tuple[Text, ...] | None, about("Log-ins it must not accept, for example factory passwords; [] if none is known.")
+        tuple[Text, ...] | None,
+        about("Log-ins it must not accept, for example factory passwords; [] if none is known."),
     ] = None
     power_control: Annotated[PowerControl | None, about("How the device is switched off and on.")] = None
     reply_timeout_ms: Annotated[Milliseconds | None, about("Longest wait for an answer, in milliseconds.")] = None

@@ -24,6 +24,7 @@ UNLOCKS = {
     "kms": "keys in a cloud",
     "lab": "a lab of many benches (labgrid)",
     "signing": "building MCUboot images",
+    "unicorn": "the compiled demo pump, run instruction by instruction",
 }
 """What each optional part is for, by the name of the extra."""
 
