@@ -16,13 +16,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from components_mcu import own_code
-
 from firmware_checks.fingerprints.avr import AvrCode
 from firmware_checks.fingerprints.functions import functions_by_trust
 from firmware_checks.fingerprints.identify import components_in
 from firmware_checks.fingerprints.matching import Index
 from firmware_checks.fingerprints.shipped import shipped_packs
+
+assert sys.platform != "win32", "what it takes from components_mcu is for Unix"
+from components_mcu import own_code  # noqa: E402
 
 PROCESSORS = ("attiny85", "atmega8", "atmega328p", "atmega32u4", "atmega2560", "atxmega128a1")
 SMALL = ("attiny85", "atmega8")
