@@ -35,6 +35,8 @@ class ObservationCollector:
     on_defect: Callable[[str, Span, Exception], None]
     seen: dict[type[Observation], list[Seen[Any]]] = field(default_factory=lambda: defaultdict(list))
     entries: list[FileEntry] = field(default_factory=list)
+    most: int = MOST_OF_ALL
+    """Observations that are kept of one image."""
     _count: int = 0
 
     def collect(self, content: Content, regions: Sequence[Region]) -> None:
@@ -80,7 +82,7 @@ class ObservationCollector:
                 self.on_defect(f"{observer.name} observer", content.span, error)
 
     def _keep(self, content: Content, what: Observation) -> None:
-        if self._count >= MOST_OF_ALL:
+        if self._count >= self.most:
             return
         self._count += 1
         place = content.span.evidence(what.offset)

@@ -8,15 +8,15 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from firmware_checks import observation_collection
 from firmware_checks.fact_reader import Content
 from firmware_checks.image import open_image
 from firmware_checks.inventory import Inventory
+from firmware_checks.observation_collection import MOST_OF_ONE, ObservationCollector
 from firmware_checks.observer import Observation, Observer
 from firmware_checks.scan import Scanner
+from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
+from toolkit.core.window import Window
 
 
 class Word(Observation):
@@ -104,12 +104,13 @@ def test_damage_and_defects_of_an_observer_leave_the_rest(tmp_path: Path) -> Non
     assert "words observer" in inventory.coverage.unread[0].reason
 
 
-def test_observations_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(_content: Content) -> Iterator[Observation]:
-        while True:
+def test_observations_are_bounded(tmp_path: Path) -> None:
+    def endless(content: Content) -> Iterator[Observation]:
+        while content:
             yield Word(offset=0, excerpt="again")
 
-    monkeypatch.setattr(observation_collection, "MOST_OF_ALL", 1500)
-    observer = _observer(endless)
-    assert len(_inventory(tmp_path, b"text", observer).observed(Word)) == observation_collection.MOST_OF_ONE
-    assert len(_inventory(tmp_path, _tar(one=b"1", two=b"2"), observer).observed(Word)) == 1500
+    assert len(_inventory(tmp_path, b"text", _observer(endless)).observed(Word)) == MOST_OF_ONE
+    collector = ObservationCollector({"words": _observer(endless)}, lambda _what, _span, _error: None, most=1500)
+    for name in ("one", "two"):
+        collector.collect(Content(Span(f"image.bin!{name}", Window.of(b"text"))), [])
+    assert len(collector.seen[Word]) == 1500
