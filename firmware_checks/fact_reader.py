@@ -8,10 +8,12 @@ asked only about files it ``wants``, which it tells from the name and the first 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from firmware_checks.patterns.pattern import Hit
+from firmware_checks.patterns.shared import Patterns, SharedSearch, search_alone
 from firmware_checks.readers.elf_file import MAGIC, ElfFile, read_elf
 from firmware_checks.region import Program
 from firmware_checks.span import Span
@@ -99,6 +101,16 @@ class Content:
     span: Span
     program: Program | None = None
     """What is known about it when it is a program in a raw image."""
+    search: SharedSearch | None = None
+    """Searches for the patterns of several readers in one pass."""
+
+    def hits(self, patterns: Patterns) -> Iterable[Hit]:
+        """Return where ``patterns`` match, in the order of their anchors."""
+        return search_alone(patterns, self.span.window.view) if self.search is None else self._hits[id(patterns)]
+
+    @cached_property
+    def _hits(self) -> Mapping[int, Sequence[Hit]]:
+        return {} if self.search is None else self.search.hits(self.span.window.view)
 
     @cached_property
     def path(self) -> str:

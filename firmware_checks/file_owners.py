@@ -16,6 +16,7 @@ __all__ = ["is_project", "owner_of_library", "owner_of_plugin", "owner_of_progra
 KINDS = ("program", "library", "folder", "plugin")
 _SERIES = re.compile(r"[-_.]?\d+(?:\.\d+)*$")
 _FOLDER_SERIES = re.compile(r"[-_.]?\d.*$")
+_SERIES_OF = {"library": _SERIES, "folder": _FOLDER_SERIES}
 _SYSTEM = re.compile(r"(?:^|/)(?:lib|lib32|lib64|libexec)/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?([^/]+)/.")
 
 
@@ -27,12 +28,12 @@ def owner_of_program(name: str) -> str | None:
 
 def owners_of_program(name: str) -> tuple[str, ...]:
     """Return the projects that make a program called ``name``."""
-    return tuple(_table()["program"].get(name, ()))
+    return tuple(_table("program").get(name, ()))
 
 
 def is_project(name: str) -> bool:
     """Tell whether there is a project of that name."""
-    return name in _table()["project"]
+    return name in _projects()
 
 
 def owner_of_library(stem: str) -> str | None:
@@ -47,24 +48,33 @@ def owner_of_plugin(path: str, stem: str) -> str | None:
 
 
 def _only(kind: str, name: str, series: re.Pattern[str]) -> str | None:
-    names = _table()[kind]
+    names = _table(kind)
     owners = names.get(name) or names.get(series.sub("", name)) or []
     return owners[0] if len(owners) == 1 else None
 
 
 @cache
-def _table() -> Mapping[str, Mapping[str, list[str]]]:
-    tables: dict[str, dict[str, list[str]]] = {kind: {} for kind in (*KINDS, "project")}
-    for line in (resources.files("firmware_checks") / "file_owners.txt").read_text("utf-8").splitlines():
-        project, *columns = line.split("\t")
-        tables["project"][project] = [project]
-        for kind, names in zip(KINDS, columns, strict=True):
-            table = tables[kind]
-            for name in names.split():
-                table.setdefault(name, []).append(project)
-    for kind, series in (("library", _SERIES), ("folder", _FOLDER_SERIES)):
-        _add_without_series(tables[kind], series)
-    return tables
+def _rows() -> list[list[str]]:
+    text = (resources.files("firmware_checks") / "file_owners.txt").read_text("utf-8")
+    return [line.split("\t") for line in text.splitlines()]
+
+
+@cache
+def _projects() -> frozenset[str]:
+    return frozenset(row[0] for row in _rows())
+
+
+@cache
+def _table(kind: str) -> Mapping[str, list[str]]:
+    """Return the projects by the names of what they make; of one kind alone, as few images need them all."""
+    column = 1 + KINDS.index(kind)
+    table: dict[str, list[str]] = {}
+    for row in _rows():
+        for name in row[column].split():
+            table.setdefault(name, []).append(row[0])
+    if kind in _SERIES_OF:
+        _add_without_series(table, _SERIES_OF[kind])
+    return table
 
 
 def _add_without_series(table: dict[str, list[str]], series: re.Pattern[str]) -> None:

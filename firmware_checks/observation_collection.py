@@ -12,6 +12,8 @@ from firmware_checks.fact_reader import Content
 from firmware_checks.format import Entry
 from firmware_checks.inventory import FileEntry
 from firmware_checks.observer import Observation, Observer, Seen
+from firmware_checks.patterns.engine import Engine
+from firmware_checks.patterns.shared import SharedSearch
 from firmware_checks.readers.elf_file import RELOCATABLE
 from firmware_checks.region import Region
 from firmware_checks.span import Span
@@ -32,12 +34,19 @@ class ObservationCollector:
     """Collects by sort of observation; ``on_defect`` hears of observers that failed for no reason in the file."""
 
     observers: Mapping[str, Observer]
+    engine: Engine
     on_defect: Callable[[str, Span, Exception], None]
     seen: dict[type[Observation], list[Seen[Any]]] = field(default_factory=lambda: defaultdict(list))
     entries: list[FileEntry] = field(default_factory=list)
     most: int = MOST_OF_ALL
     """Observations that are kept of one image."""
+    search: SharedSearch = field(init=False)
+    """Searches a content for what all observers look for; a content that is collected should have it."""
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        asked = [observer.patterns() for observer in self.observers.values()]
+        self.search = SharedSearch([patterns for patterns in asked if patterns], self.engine)
 
     def collect(self, content: Content, regions: Sequence[Region]) -> None:
         """Look at ``content``, which was found to consist of ``regions``."""
@@ -67,7 +76,7 @@ class ObservationCollector:
             for child in region.children:
                 self._descend(child)
         elif isinstance(region.span, Span) and not region.decoded and region.kind not in _EMPTY:
-            self._observe(Content(region.span, region.program))
+            self._observe(Content(region.span, region.program, self.search))
 
     def _observe(self, content: Content) -> None:
         for observer in self.observers.values():

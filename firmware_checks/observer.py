@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from firmware_checks.fact_reader import Content
+from firmware_checks.patterns.shared import Patterns
 from toolkit.core.findings import Evidence
 
 __all__ = ["Observation", "Observer", "Seen"]
@@ -56,6 +57,8 @@ class Observer:
     """Tell from name and first bytes whether it is worth a look; must be quick, it is asked about every file."""
     read: Callable[[Content], Iterator[Observation]]
     """Yield what stands there; raise ``FormatError`` where it is damaged: what was seen before stays."""
+    patterns: Callable[[], Patterns] = tuple
+    """What it asks ``Content.hits`` for, the same each time: the patterns of all observers are one search."""
     example: Callable[[], tuple[str, bytes]]
     """Return a path and a small file that shows it."""
     shows: int

@@ -121,11 +121,11 @@ class Scanner:
         budget = Budget(self.limits, image.size)
         opener = Opener(self.formats, patterns, budget, advance, engine=self.engine)
         collector = FactCollector(self.fact_readers, self.identities, opener.unread.defect)
-        observations = ObservationCollector(self.observers, opener.unread.defect)
+        observations = ObservationCollector(self.observers, self.engine, opener.unread.defect)
         contents: dict[str, Content] = {}
 
         def on_content(span: Span) -> None:
-            content = contents[span.path] = Content(span)
+            content = contents[span.path] = Content(span, search=observations.search)
             collector.collect(content)
 
         def on_regions(span: Span, regions: Sequence[Region]) -> None:

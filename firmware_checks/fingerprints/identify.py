@@ -11,7 +11,7 @@ from firmware_checks.fingerprints.avr import AvrCode
 from firmware_checks.fingerprints.components import FoundComponent, Votes
 from firmware_checks.fingerprints.functions import Code, Function, functions_by_trust
 from firmware_checks.fingerprints.matching import Index
-from firmware_checks.fingerprints.pack_writer import HEAD_BYTES
+from firmware_checks.fingerprints.pack import HEAD_BYTES
 from firmware_checks.region import Program
 from firmware_checks.span import Span
 from toolkit.core.limits import Budget

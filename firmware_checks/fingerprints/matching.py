@@ -72,9 +72,13 @@ class Likeness:
 
     def to_name(self, name: PackName) -> float:
         """Return the likeness to the most similar variant of ``name``; 0 where it would be next to nothing."""
+        best = 0.0
         if self._most_alike(name) < LEAST_ALIKE:
-            return 0.0
-        return max((alike for _, alike in self.to_variants(name)), default=0.0)
+            return best
+        for variant, level in self._comparable(name):
+            if self._common(name[0], variant, level) > max(best, LEAST_ALIKE) * self._at(level)[1]:
+                best = max(best, self._alike(name[0], variant, level))
+        return best
 
     def _most_alike(self, name: PackName) -> float:
         """Return what the likeness to any variant of ``name`` is at most, about."""
@@ -84,11 +88,20 @@ class Likeness:
 
     def to_variants(self, name: PackName) -> Iterator[tuple[int, float]]:
         """Yield the number of each variant of ``name`` and how alike it is."""
+        for variant, level in self._comparable(name):
+            yield variant, self._alike(name[0], variant, level)
+
+    def _comparable(self, name: PackName) -> Iterator[tuple[int, int]]:
+        """Yield the number and level of each variant that is about as large."""
         pack = self.index.packs[name[0]]
         for variant in pack.variants_of(name[1]):
             level = pack.variant(variant).level
             if abs(level - self.level) < TOO_DIFFERENT:
-                yield variant, self._alike(name[0], variant, level)
+                yield variant, level
+
+    def _common(self, pack: int, variant: int, level: int) -> float:
+        """Return the weight of what both have; that by the weight of one of them is more than the likeness."""
+        return self.index.weight_of(pack, self._numbers_at(pack, level) & self.index.packs[pack].feature_set(variant))
 
     def _alike(self, pack: int, variant: int, level: int) -> float:
         theirs, their_weight = self.index.weighed_set(pack, variant)

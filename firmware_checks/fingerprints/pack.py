@@ -46,7 +46,19 @@ from toolkit.core.errors import FormatError
 from toolkit.core.layout import U32LE, U64LE, Layout, const, wire
 from toolkit.core.window import Window
 
-__all__ = ["HEADER", "MAGIC", "SECTIONS", "Build", "Component", "Fix", "Pack", "PackHeader", "PackMeta", "read_pack"]
+__all__ = [
+    "HEADER",
+    "HEAD_BYTES",
+    "MAGIC",
+    "SECTIONS",
+    "Build",
+    "Component",
+    "Fix",
+    "Pack",
+    "PackHeader",
+    "PackMeta",
+    "read_pack",
+]
 
 MAGIC: Final = b"MDSIG\r\n\x1a"
 """A text-mode copy breaks the line end, a text viewer stops at the end mark."""
@@ -72,6 +84,8 @@ ALIGNMENT: Final = 8
 NAME = struct.Struct("<HHIIIIHxx")
 VARIANT = struct.Struct("<IIHBxI")
 TABLE = struct.Struct("<QQII")
+HEAD_BYTES: Final = 16
+"""Of a constant table, hashed on their own so that a table is found before its size is known."""
 NAME_TEXT_BYTES = 256
 MOST_SHIFT = 28
 _AS_NUMBERS = bytes(value - 0x30 if value in b"01" else 0 for value in range(256))

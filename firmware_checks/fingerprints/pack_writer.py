@@ -15,6 +15,7 @@ from firmware_checks.fingerprints.objects import NamedFunction, Table
 from firmware_checks.fingerprints.pack import (
     ALIGNMENT,
     FORMAT_VERSION,
+    HEAD_BYTES,
     HEADER,
     MAGIC,
     NAME,
@@ -27,11 +28,9 @@ from firmware_checks.fingerprints.pack import (
     PackMeta,
 )
 
-__all__ = ["HEAD_BYTES", "PackBuilder"]
+__all__ = ["PackBuilder"]
 
 GENERATOR = "medharden signatures 1"
-HEAD_BYTES = 16
-"""Of a constant table, hashed on their own so that a table is found before its size is known."""
 COMMON_BUILDS = 4
 """A function seen in so many builds keeps only features that at least two of its variants share."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from firmware_checks.fingerprints.pack import HEADER, Pack, read_pack
 from toolkit.core.errors import InputError
+from toolkit.core.registry import may_be_extended
 from toolkit.core.window import Window
 
 __all__ = ["GROUP", "SUFFIX", "load_pack", "packs_at_hand", "shipped_packs"]
@@ -58,11 +59,14 @@ def load_pack(path: Path) -> Pack:
 
 
 def _files() -> Iterator[Path]:
-    from importlib.metadata import entry_points  # 30 ms that only a scan need pay
-
-    folders: list[Traversable] = [resources.files("firmware_checks.fingerprints") / "packs"]
-    folders += [resources.files(entry.load()) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
-    for folder in folders:
+    for folder in (resources.files("firmware_checks.fingerprints") / "packs", *_folders_of_others()):
         with suppress(FileNotFoundError):
             files = [f for f in folder.iterdir() if f.name.endswith(SUFFIX)]
             yield from (Path(str(f)) for f in sorted(files, key=lambda f: f.name))
+
+
+def _folders_of_others() -> Iterator[Traversable]:
+    if may_be_extended(GROUP):
+        from importlib.metadata import entry_points  # 20 ms that nobody without plug-ins need pay
+
+        yield from (resources.files(entry.load()) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name))

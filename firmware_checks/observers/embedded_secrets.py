@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain, islice
 
-from firmware_checks.credentials.searching import searcher
 from firmware_checks.credentials.signs import SIGNS, SecretKind, Sign
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
-from firmware_checks.patterns.pattern import Pattern
-from firmware_checks.patterns.search import PatternSet
+from firmware_checks.patterns.pattern import Hit, Pattern
+from firmware_checks.patterns.shared import Patterns, search_alone
 
 __all__ = ["OBSERVER", "Secret", "SecretKind"]
 
@@ -48,26 +47,27 @@ class Secret(Observation):
 
 
 @cache
-def _patterns() -> tuple[PatternSet, dict[bytes, Sign]]:
-    patterns = tuple(Pattern.of("secrets", sign.expression, anchor=sign.anchor) for sign in SIGNS)
-    return searcher(patterns), {sign.expression: sign for sign in SIGNS}
+def _patterns() -> Patterns:
+    return tuple(Pattern.of("secrets", sign.expression, anchor=sign.anchor) for sign in SIGNS)
+
+
+_SIGN_OF = {sign.expression: sign for sign in SIGNS}
 
 
 def _read(content: Content) -> Iterator[Observation]:
     view = content.span.window.view
     is_setting = content.name.lower().endswith(_SETTINGS)
-    found = _secrets(view, is_setting=is_setting)
+    found = _secrets(view, content.hits(_patterns()), is_setting=is_setting)
     if content.head.startswith(_WINDOWS):
         found = chain(found, _wide_secrets(view))
     yield from islice(found, MOST_OF_ONE_FILE)
 
 
-def _secrets(view: memoryview, *, is_setting: bool) -> Iterator[Secret]:
-    """Yield the secrets in ``view``; a word alone is a password where settings stand."""
-    patterns, signs = _patterns()
+def _secrets(view: memoryview, hits: Iterable[Hit], *, is_setting: bool) -> Iterator[Secret]:
+    """Yield the secrets among ``hits`` in ``view``; a word alone is a password where settings stand."""
     ends = {True: -1, False: -1}
-    for hit in patterns.search(view):
-        groups, sign = dict(hit.groups), signs[hit.pattern.source]
+    for hit in hits:
+        groups, sign = dict(hit.groups), _SIGN_OF[hit.pattern.source]
         value = groups.get("value") or groups.get("single") or groups.get("bare") or ""
         is_start = sign.kind is SecretKind.FIXED_START  # it stands in one command with a key
         is_new = hit.start >= ends[is_start] and sign.is_secret(value, is_setting or "bare" not in groups)
@@ -88,7 +88,7 @@ def _wide_secrets(view: memoryview) -> Iterator[Secret]:
         first = max(looked + ((position - looked) & 1), position - 2 * WIDE_REACH_CHARACTERS)
         looked = position + 2 * WIDE_REACH_CHARACTERS
         narrow = memoryview(text[first:looked:2])
-        for secret in _secrets(narrow, is_setting=False):
+        for secret in _secrets(narrow, search_alone(_patterns(), narrow), is_setting=False):
             yield replace(secret, offset=first + 2 * secret.offset)
 
 
@@ -126,6 +126,7 @@ OBSERVER = Observer(
     source="manuals of the programs that read such settings; formats of tokens as their issuers publish them",
     wants=_wants,
     read=_read,
+    patterns=_patterns,
     example=lambda: ("etc/pump.conf", _EXAMPLE),
     shows=4,
 )

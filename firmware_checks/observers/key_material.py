@@ -14,7 +14,6 @@ from firmware_checks.credentials.key_files import (
     certificate_facts,
     private_key_facts,
 )
-from firmware_checks.credentials.searching import searcher
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
 from firmware_checks.patterns.pattern import Pattern
@@ -90,7 +89,7 @@ def _read(content: Content) -> Iterator[Observation]:
     data, end, certificates = content.span.window.view, -1, 0
     if content.name.endswith(_DER_CERTIFICATES) and content.head[:1] == b"0":
         yield from _certificate(bytes(data[:MOST_KEY_BYTES]), 0, content)
-    for hit in searcher(_PATTERNS).search(data):
+    for hit in content.hits(_PATTERNS):
         if hit.start < end or (hit.pattern.owner == "certificate" and certificates >= MOST_CERTIFICATES):
             continue
         block = bytes(data[hit.start : hit.start + MOST_KEY_BYTES])
@@ -229,6 +228,7 @@ OBSERVER = Observer(
     source="RFC 7468, RFC 5958, RFC 8017, RFC 5915, RFC 7292; PROTOCOL.key of OpenSSH; the manual of PuTTY; sshd(8)",
     wants=_wants,
     read=_read,
+    patterns=lambda: _PATTERNS,
     example=_example,
     shows=2,
 )

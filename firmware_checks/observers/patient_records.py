@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from firmware_checks.credentials.searching import searcher
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
 from firmware_checks.patterns.pattern import Hit, Pattern
@@ -74,7 +73,7 @@ _FHIR_FIELDS = (b"family", b"birthDate", b"identifier")
 def _read(content: Content) -> Iterator[Observation]:
     view = content.span.window.view
     shown = 0
-    for hit in searcher(_PATTERNS).search(view):
+    for hit in content.hits(_PATTERNS):
         what = _READERS[hit.pattern.owner](view, hit)
         if what is not None:
             yield what
@@ -130,6 +129,7 @@ OBSERVER = Observer(
     source="HL7 version 2.5.1, 3.4.2; DICOM PS3.10, 7.1; FHIR R4, Patient",
     wants=_wants,
     read=_read,
+    patterns=lambda: _PATTERNS,
     example=lambda: ("var/spool/out.hl7", _EXAMPLE),
     shows=2,
 )

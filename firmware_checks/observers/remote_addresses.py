@@ -22,7 +22,9 @@ LEAST_OCTET = 20
 _IP = re.compile(rb"(?<![\w.%-])(?:[1-9]\d{0,2})(?:\.\d{1,3}){3}(?![\w%-]|\.\d)")
 _ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
 _QUAD = re.compile(rb"0\.0{1,3}\.0{1,3}\.0")
-"""The shape of an address when all digits are one: few texts have it, and it is found ten times as fast."""
+"""The shape of an address when all digits are one: few texts have it, and a plain search finds its start."""
+LONGEST_SCHEME = 5
+MOST_LOCATION_BYTES = 300
 _URL = re.compile(
     rb"(?P<scheme>https?|ftps?|tftp)://(?:[^@/\s\"'\0]{1,40}@)?(?P<host>[A-Za-z0-9][\w.-]{2,80})(?P<path>[^\s\"'\0<>)]{0,120})"
 )
@@ -81,7 +83,7 @@ def _addresses(text: bytes, base: int, *, is_text: bool) -> Iterator[RemoteAddre
         if not _is_comment(text, seen.offset - base, is_text=is_text):
             taken.add(seen.host_at)
             yield seen.address
-    for found in _IP.finditer(text) if _QUAD.search(text.translate(_ANY_DIGIT)) else ():
+    for found in _numbers(text):
         if (
             base + found.start() not in taken
             and _is_address(text, found)
@@ -89,6 +91,30 @@ def _addresses(text: bytes, base: int, *, is_text: bool) -> Iterator[RemoteAddre
         ):
             use = "contacted by a command" if _FETCH.search(_before(text, found.start())) else ""
             yield _seen(base + found.start(), found.group(), use, is_clear=bool(use), is_software=False)
+
+
+def _numbers(text: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield what may be an address, looked for where four numbers in a row stand."""
+    shape = text.translate(_ANY_DIGIT)
+    end = 0
+    for place in _places(shape, b"0.0"):
+        if place < end or _QUAD.match(shape, place) is None:
+            continue
+        start = place
+        while start > 0 and shape[start - 1] == ord("0"):
+            start -= 1
+        found = _IP.match(text, start)
+        if found is not None:
+            end = found.end()
+            yield found
+
+
+def _places(text: bytes, literal: bytes) -> Iterator[int]:
+    """Yield where ``literal`` stands; many times as fast as an expression that does not start with one."""
+    place = text.find(literal)
+    while place >= 0:
+        yield place
+        place = text.find(literal, place + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +130,18 @@ class _Location:
 
 
 def _mounts(text: bytes, base: int) -> Iterator[_Location]:
-    for found in _MOUNT.finditer(text) if b"mount" in text else ():
-        if _is_elsewhere(found["host"]):
+    for place in _places(text, b"mount"):
+        found = _MOUNT.match(text, place)
+        if found is not None and _is_elsewhere(found["host"]):
             seen = _seen(base + found.start(), found["host"], "mounted as a folder", is_clear=True, is_software=True)
             yield _Location(seen, base + found.start("host"))
 
 
 def _locations(text: bytes, base: int) -> Iterator[_Location]:
-    for found in _URL.finditer(text) if b"://" in text else ():
+    for place in _places(text, b"://"):
+        found = _URL.search(text, max(0, place - LONGEST_SCHEME), place + MOST_LOCATION_BYTES)
+        if found is None or found.end("scheme") != place:
+            continue
         is_software = _SOFTWARE.search(found["path"]) is not None
         is_used = is_software or _FETCH.search(_before(text, found.start())) or _IP.fullmatch(found["host"])
         if is_used and _is_elsewhere(found["host"]):

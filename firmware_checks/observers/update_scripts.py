@@ -82,6 +82,13 @@ _GATES = (
     b"nandwrite",
     b"mtd ",    b"ssh ", b"sysupgrade", b"socat", b"ubiupdatevol",
 )  # fmt: skip
+_WORDS = (
+    b"wget", b"curl", b"ftp", b"mount", b"scp", b"rsync", b"nc ", b"nc\t", b"ssh", b"mnt", b"media", b"usb", b"/dev/",
+    b"stick", b"flashcp", b"nandwrite", b"mtd", b"flash_eraseall", b"fw_update", b"fwtool", b"ubiupdatevol", b"pkg",
+    b"rpm", b"tar", b"unzip", b"cpio", b"sysupgrade", b"insmod", b"cp ", b"cp\t", b"mv ", b"mv\t", b"gpg", b"openssl",
+    b"sign", b"verif", b"rauc", b"swupdate", b"mender", b"ucert", b"sum", b"socat",
+)  # fmt: skip
+"""In small letters: every expression below needs one of them, so a line without is not looked at."""
 _UPDATE = re.compile(r"updat|upgrad|flash|firmware|install|autorun|usb|(?:^|[^a-z])fw", re.IGNORECASE)
 _LIBRARY = re.compile(
     r"(?:^|/)(?:share|doc|examples?|tests?|dist-packages|site-packages|lib/python[\d.]*|initramfs-tools|dracut)/"
@@ -147,12 +154,25 @@ def _lines(content: Content) -> Iterator[tuple[int, str]]:
         mark = b"\n" if elf is None else b"\0"
         if elf is not None and not (b"mount " in text or b"wget " in text or b"tftp " in text):
             continue
-        place = start
-        for raw in text.split(mark):
+        for first, last in _promising(text, mark):
+            raw = text[first:last]
             # in a program, a text without a blank is no command, and most are without one
-            if raw and len(raw) < LONGEST_LINE and (elf is None or b" " in raw) and not raw.lstrip().startswith(b"#"):
-                yield place, raw.decode("ascii", "replace")
-            place += len(raw) + 1
+            if len(raw) < LONGEST_LINE and (elf is None or b" " in raw) and not raw.lstrip().startswith(b"#"):
+                yield start + first, raw.decode("ascii", "replace")
+
+
+def _promising(text: bytes, mark: bytes) -> list[tuple[int, int]]:
+    """Return start and end of the lines that have one of the words."""
+    small = text.lower()
+    found: set[tuple[int, int]] = set()
+    for word in _WORDS:
+        place = small.find(word)
+        while place >= 0:
+            end = small.find(mark, place)
+            end = len(small) if end < 0 else end
+            found.add((small.rfind(mark, 0, place) + 1, end))
+            place = small.find(word, end)
+    return sorted(found)
 
 
 def _wants(content: Content) -> bool:

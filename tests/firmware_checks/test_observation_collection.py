@@ -13,6 +13,7 @@ from firmware_checks.image import open_image
 from firmware_checks.inventory import Inventory
 from firmware_checks.observation_collection import MOST_OF_ONE, ObservationCollector
 from firmware_checks.observer import Observation, Observer
+from firmware_checks.patterns import AnchorEngine
 from firmware_checks.scan import Scanner
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError
@@ -110,7 +111,9 @@ def test_observations_are_bounded(tmp_path: Path) -> None:
             yield Word(offset=0, excerpt="again")
 
     assert len(_inventory(tmp_path, b"text", _observer(endless)).observed(Word)) == MOST_OF_ONE
-    collector = ObservationCollector({"words": _observer(endless)}, lambda _what, _span, _error: None, most=1500)
+    collector = ObservationCollector(
+        {"words": _observer(endless)}, AnchorEngine(), lambda _what, _span, _error: None, most=1500
+    )
     for name in ("one", "two"):
         collector.collect(Content(Span(f"image.bin!{name}", Window.of(b"text"))), [])
     assert len(collector.seen[Word]) == 1500

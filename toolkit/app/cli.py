@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -14,6 +15,9 @@ from toolkit.core.errors import MedhardenError
 from toolkit.core.registry import discover
 
 __all__ = ["main", "medharden"]
+
+OBJECTS_BEFORE_COLLECTION = 50_000
+"""Imports and rules make many objects and no rubbish: looking for some every 700 took a tenth of a short scan."""
 
 EXIT_REFUSED = 1
 EXIT_ERROR = 2
@@ -53,6 +57,7 @@ def medharden() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0 fine, 1 findings, 2 an error explained in one line."""
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     sys.exit(run(arguments))
 
 
