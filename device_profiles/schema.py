@@ -30,6 +30,7 @@ from device_profiles.fields import (
     Name,
     Number,
     Path,
+    PathPattern,
     Port,
     ProfileId,
     Purl,
@@ -91,6 +92,7 @@ __all__ = [
     "Hazard",
     "Identification",
     "Identity",
+    "IntegrityPolicy",
     "Interface",
     "Lifecycle",
     "MemoryRegion",
@@ -391,10 +393,21 @@ class Exemption(_Table, frozen=True, kw_only=True):
     """A finding that the owner accepts for a while."""
 
     id: Annotated[Name, about("Short name.")]
-    check: Annotated[Name, about("Check whose finding is accepted.")]
+    check: Annotated[Name | None, about("Check whose finding is accepted; left out with vulnerability.")] = None
+    vulnerability: Annotated[Text | None, about("Vulnerability that is accepted, for example a CVE name.")] = None
+    component: Annotated[Text | None, about("Component, by its short name; required with vulnerability.")] = None
+    paths: Annotated[
+        tuple[Text, ...] | None,
+        about("Where it may show, without the name of the image; * is any text, . the image itself."),
+    ] = None
+    excerpt_sha256: Annotated[
+        Text | None, about("Digest of what stands there, as `medharden policy accept` writes it.")
+    ] = None
     reason: Annotated[Text, about("Why it is acceptable.")]
     owner: Annotated[Text, about("Who answers for it.")]
-    expires: Annotated[Date, about("When it must be looked at again.")]
+    created_by: Annotated[Text | None, about("Who wrote it down.")] = None
+    created: Annotated[Date | None, about("Day it was written down.")] = None
+    expires: Annotated[Date, about("Last day on which it counts, a whole day, two years ahead at most.")]
 
 
 class UpdatableComponent(_Table, frozen=True, kw_only=True):
@@ -435,10 +448,23 @@ class UpdatePolicy(_Table, frozen=True, kw_only=True):
     ] = None
 
 
+class IntegrityPolicy(_Table, frozen=True, kw_only=True):
+    """What of the software may change in normal use, when a dump is compared with its baseline."""
+
+    mutable_paths: Annotated[
+        tuple[PathPattern, ...] | None,
+        about("Where data may change, for example /var/log/**; programs and rights there may not."),
+    ] = None
+    mutable_regions: Annotated[
+        tuple[Name, ...] | None, about("Ids of memory regions whose content may change, for example settings.")
+    ] = None
+
+
 class Policy(_Table, frozen=True, kw_only=True):
     """Decisions of the owner; not facts, so they need no evidence."""
 
     update: Annotated[UpdatePolicy, about("What an update package must prove.")] = UpdatePolicy()
+    integrity: Annotated[IntegrityPolicy, about("What of the software may change in normal use.")] = IntegrityPolicy()
 
     fail_on: Annotated[Severity | None, about("Severity from which a scan fails.")] = None
     exceptions: Annotated[tuple[Exemption, ...], about("Findings accepted for a while.")] = ()

@@ -1,0 +1,1 @@
+"""The hardening pack: what protects a device that cannot run protection software, derived from image and profile."""

@@ -1,0 +1,1 @@
+"""May a device leave the house? What its storage still holds of patients and of the network."""

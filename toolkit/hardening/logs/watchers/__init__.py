@@ -1,0 +1,1 @@
+"""The watchers, one file each; adding one is adding one file."""

@@ -1,0 +1,1 @@
+"""Which network traffic belongs to the device's job, and how rules for it are written."""

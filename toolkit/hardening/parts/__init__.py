@@ -1,0 +1,1 @@
+"""The parts of the hardening pack, one file each; adding one is adding one file."""
