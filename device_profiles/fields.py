@@ -23,6 +23,7 @@ __all__ = [
     "Name",
     "Number",
     "Path",
+    "PathPattern",
     "Port",
     "ProfileId",
     "Purl",
@@ -48,8 +49,11 @@ def about(description: str) -> msgspec.Meta:
 
 
 def _text(pattern: str, form: str) -> msgspec.Meta:
-    """Return the rule for a text that must match ``pattern`` from end to end; ``form`` says so in words."""
-    return msgspec.Meta(pattern=f"^({pattern})$", extra={FORM: form})
+    """Return the rule for a text that must match ``pattern`` from end to end; ``form`` says so in words.
+
+    Python's ``$`` also stands before a last line feed, and JSON Schema has no other sign for the end of a text.
+    """
+    return msgspec.Meta(pattern=f"^({pattern})$(?!\\n)", extra={FORM: form})
 
 
 def _number(lowest: int, highest: int, unit: str = "") -> msgspec.Meta:
@@ -72,6 +76,13 @@ Path: TypeAlias = Annotated[
     ),
 ]
 Text: TypeAlias = Annotated[str, _text(r"[^\x00-\x1f\x7f]+", "one line of text that is not empty")]
+PathPattern: TypeAlias = Annotated[
+    str,
+    _text(
+        r"/[^\x00-\x1f\x7f]+",
+        "an absolute path such as /var/log/**, in which * is any text without / and ** any text",
+    ),
+]
 Url: TypeAlias = Annotated[str, _text("https?://[!-~]+", "an address that starts with https:// or http://")]
 Date: TypeAlias = Annotated[
     str,

@@ -11,7 +11,7 @@ from toolkit.core.files import write_whole
 
 __all__ = ["index_texts"]
 
-TOML_FOLDERS = ("mcu_families", "structure/protections", "vulnerabilities/products")
+TOML_FOLDERS = ("mcu_families", "structure/protections", "vulnerabilities/features", "vulnerabilities/products")
 
 
 def index_texts() -> Mapping[str, bytes]:

@@ -21,6 +21,7 @@ from toolkit.core.problems import Problems
 from toolkit.core.window import Window
 
 __all__ = [
+    "LINUX_ABI",
     "MAGIC",
     "ElfFile",
     "ElfHeader",

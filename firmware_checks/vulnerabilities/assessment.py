@@ -7,11 +7,12 @@ The same image, data, decisions and day give the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,6 +37,7 @@ from toolkit.report.vulnerability import (
     ComponentSupport,
     DataAge,
     Match,
+    MatchStatus,
     Step,
     UnusedDecision,
     Vulnerability,
@@ -57,6 +59,8 @@ class VulnerabilityData:
     """Day by which ends of support and of decisions are judged."""
     database: Path | None = None
     triage: TriageFile | None = None
+    accepted: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Component and vulnerability -> name of the acceptance by which it does not count on that day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,8 @@ def assessment_of(inventory: Inventory, profile: DeviceProfile | None, asked: Vu
     """Return what the data that is ``asked`` says; raise ``InputError`` when the database cannot be used."""
     with ExitStack() as stack:
         database = stack.enter_context(Database(asked.database)) if asked.database is not None else None
-        return assess(inventory, shipped_knowledge(), database, profile, asked.triage or NO_DECISIONS, asked.day)
+        known = shipped_knowledge()
+        return assess(inventory, known, database, profile, asked.triage or NO_DECISIONS, asked.day, asked.accepted)
 
 
 def assess(
@@ -85,9 +90,13 @@ def assess(
     profile: DeviceProfile | None,
     triage: TriageFile,
     today: date,
+    accepted: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Assessment:
-    """Return what ``knowledge`` and ``database`` say about the components of ``inventory`` on the day ``today``."""
-    device, asked = device_of(profile), _Question(inventory, knowledge, database, triage, today)
+    """Return what ``knowledge`` and ``database`` say about the components of ``inventory`` on the day ``today``.
+
+    What is ``accepted`` is told and is no reason to act.
+    """
+    device, asked = device_of(profile), _Question(inventory, knowledge, database, triage, today, accepted)
     ranking = Ranking(device)
     components = {(each.name, each.version, each.version_candidates): each for each in inventory.components}.values()
     rows = sorted((row for component in components for row in asked.rows(component, ranking)), key=order)
@@ -95,7 +104,9 @@ def assess(
     return Assessment(
         vulnerabilities=tuple(rows),
         support=tuple(asked.support),
-        steps=steps_of(rows, inventory.components, asked.support, asked.schemes, device),
+        steps=steps_of(
+            [row for row in rows if row.accepted is None], inventory.components, asked.support, asked.schemes, device
+        ),
         answers=device.answers,
         unused_decisions=asked.decisions.unused,
         data=tuple(data_ages(knowledge, database)),
@@ -112,7 +123,9 @@ class _Question:
         database: Database | None,
         triage: TriageFile,
         today: date,
+        accepted: Mapping[tuple[str, str], str],
     ) -> None:
+        self._accepted = accepted
         self._inventory = inventory
         self._database = database
         self._today = today
@@ -130,12 +143,14 @@ class _Question:
         self._note_support(component, identity)
         for match in self._explained(component, identity):
             decided, decision = self.decisions.apply(match, component, scheme)
+            applies = decided.status is not MatchStatus.NOT_AFFECTED
             yield Vulnerability(
                 **{name: getattr(decided, name) for name in Match.__struct_fields__},
                 component=component.name,
                 component_version=component.version,
                 urgency=ranking.urgency(decided, component.title),
                 triage=decision,
+                accepted=self._accepted.get((component.name, decided.id)) if applies else None,
             )
 
     def _explained(self, component: Component, identity: Identity) -> tuple[Match, ...]:

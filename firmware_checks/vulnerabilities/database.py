@@ -32,11 +32,12 @@ __all__ = [
 
 SOURCE_NAMES = {kind.value: kind.name.lower() for kind in SourceKind}
 _QUESTION = f"""
-SELECT a.record, a.node, a.range, a.attributes, a.product, r.score, r.is_authority,
-       r.origin, n.vulnerability IS NOT NULL, e.added, s.probability, r.text, r.cvss, r.cwes
+SELECT a.record, a.node, a.range, a.attributes, r.score, r.is_authority,
+       r.origin, CASE WHEN r.is_authority THEN 0 ELSE EXISTS (
+           SELECT 1 FROM authority n WHERE n.vulnerability = a.record / {SOURCES} AND n.product = a.product) END,
+       e.added, s.probability, r.text, r.cvss, r.cwes
 FROM affected a
 JOIN record r ON r.id = a.record
-LEFT JOIN authority n ON n.vulnerability = a.record / {SOURCES} AND n.product = a.product
 LEFT JOIN exploited e ON e.vulnerability = a.record / {SOURCES}
 LEFT JOIN epss s ON s.vulnerability = a.record / {SOURCES}
 WHERE a.product = ? AND r.status <> 3"""  # noqa: S608  # the number is ours
@@ -65,12 +66,11 @@ class AffectedRow(NamedTuple):
     node: int
     range: str
     attributes: str | None
-    product: int
     score: float | None
     is_authority: bool
     origin: str | None
-    has_authority: bool
-    """Whether the makers themselves say something about this vulnerability."""
+    is_outranked: bool
+    """Whether others than the makers say it, and the makers say something about this vulnerability too."""
     exploited_since: str | None
     epss: float | None
     text: str | None

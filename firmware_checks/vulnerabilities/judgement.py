@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 import msgspec
@@ -19,11 +18,14 @@ from firmware_checks.vulnerabilities.versions import version_key
 from toolkit.report.model import Confidence
 from toolkit.report.vulnerability import Justification, Match, MatchStatus, Provenance
 
-__all__ = ["Case", "Claim", "known_claim", "lower", "match_of", "severity_word", "sureness"]
+__all__ = ["OWN", "Case", "Claim", "known_claim", "lower", "match_of", "severity_word", "sureness"]
 
 OWN = "medharden"
 MOST_STATEMENTS = 12
 """Statements that one match shows; a record may name a hundred ranges."""
+_KEPT = 4_096
+"""Scores, vectors and lists of weaknesses that are remembered: thousands of records share a few hundred."""
+_AFFECTED, _NOT_AFFECTED, _OPEN = MatchStatus.AFFECTED, MatchStatus.NOT_AFFECTED, MatchStatus.UNDER_INVESTIGATION
 _RANKS = {confidence: rank for rank, confidence in enumerate(Confidence)}
 _SCORES = msgspec.json.Decoder(tuple[Cvss, ...])
 _WORDS = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
@@ -50,15 +52,10 @@ class Claim(msgspec.Struct, kw_only=True, gc=False):
         return not self.is_excluded, not self.is_outranked, not self.conditions, _RANKS[self.confidence]
 
 
-_KEPT = 4_096
-"""Vectors and lists of weaknesses that are remembered: thousands of records share a few hundred."""
-
-
-@dataclass(slots=True)
-class Case:
+class Case(msgspec.Struct, gc=False):
     """All that is said about one vulnerability of one component."""
 
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[Claim] = []  # msgspec makes a new one each time
     known: KnownVulnerability | None = None
     row: AffectedRow | None = None
     denial: str = ""
@@ -67,9 +64,10 @@ class Case:
 
 def lower(one: Confidence, other: Confidence) -> Confidence:
     """Return the less sure of two."""
-    return one if _RANKS[one] <= _RANKS[other] else other
+    return one if one is other or _RANKS[one] <= _RANKS[other] else other
 
 
+@lru_cache(maxsize=_KEPT)
 def severity_word(score: float | None) -> str:
     """Return the word for a CVSS base score. Source: CVSS 3.1 specification, section 5."""
     if score is None:
@@ -110,7 +108,7 @@ def sureness(row: AffectedRow, product: StoredProduct, version: str | None) -> t
         if ">" in text:
             return Confidence.MEDIUM, "no version is named in which it is mended"
         return Confidence.LOW, "no versions are named"
-    is_fallback = row.origin == "cna" or (row.record % SOURCES != SourceKind.NVD and not row.is_authority)
+    is_fallback = row.origin == "cna" or (not row.is_authority and row.record % SOURCES != SourceKind.NVD)
     return (Confidence.MEDIUM, "the NVD has not looked at it") if is_fallback else (Confidence.HIGH, "")
 
 
@@ -122,32 +120,48 @@ def match_of(name: str, case: Case, versions: Sequence[str], ceiling: Confidence
     best = claims[0]
     affected = _held(claims, versions)
     status, confidence, reason = _verdict(case, best, versions, affected)
-    known, row = case.known, case.row
-    score, vector = (row.score, _vector_of(row.cvss, row.score)) if row is not None else (None, None)
-    severity = severity_word(score) if known is None or score is not None else known.severity.value
-    if known is not None and known.cvss is not None:
-        vector = vector or known.cvss
-        score = score if score is not None else _score_of(known.cvss)
-    exploited = row.exploited_since if row is not None else None
-    own_words = known.summary if known is not None else None
-    return Match(
+    row = case.row
+    score, epss = (None, None) if row is None else (row.score, row.epss)
+    match = Match(  # with more than 15 names Python makes a dictionary first, which is three times as slow
         id=name,
         status=status,
         confidence=lower(confidence, ceiling),
-        justification=Justification.CODE_NOT_PRESENT if status is MatchStatus.NOT_AFFECTED else None,
         reason=reason,
         range=best.provenance.range,
         versions=affected,
         score=score,
-        vector=vector,
+        severity=severity_word(score),
+        vector=_vector_of(row.cvss, score) if row is not None else None,
         cwes=_cwes(row.cwes) if row is not None and row.cwes else (),
-        severity=severity,
-        exploited_since=exploited
-        or (known.kev.isoformat() if known is not None and known.kev else exploited_since(name)),
-        epss=row.epss if row is not None else None,
-        summary=own_words or (row.text if row is not None else None) or "",
-        families=tuple(family.value for family in known.families) if known is not None else (),
+        exploited_since=row.exploited_since if row is not None else None,
+        epss=epss,
+        summary=(row.text if row is not None else None) or "",
         provenance=_statements(claims),
+    )
+    if status is _NOT_AFFECTED:
+        match = msgspec.structs.replace(match, justification=Justification.CODE_NOT_PRESENT)
+    if case.known is not None:
+        return _with_facts(match, case.known)
+    listed = None if match.exploited_since is not None else exploited_since(name)
+    return match if listed is None else msgspec.structs.replace(match, exploited_since=listed)
+
+
+def _with_facts(match: Match, known: KnownVulnerability) -> Match:
+    """Return ``match`` with what the knowledge base adds: words of our own, and what the database does not say."""
+    vector, score = match.vector, match.score
+    if known.cvss is not None:
+        vector = vector or known.cvss
+        score = score if score is not None else _score_of(known.cvss)
+    listed = known.kev.isoformat() if known.kev is not None else exploited_since(match.id)
+    return msgspec.structs.replace(
+        match,
+        score=score,
+        severity=match.severity if match.score is not None else known.severity.value,
+        vector=vector,
+        cwes=match.cwes or known.cwes,
+        exploited_since=match.exploited_since or listed,
+        summary=known.summary,
+        families=tuple(family.value for family in known.families),
     )
 
 
@@ -186,25 +200,24 @@ def _verdict(
     case: Case, best: Claim, versions: Sequence[str], affected: Sequence[str]
 ) -> tuple[MatchStatus, Confidence, str]:
     said = best.provenance
-    open_question = MatchStatus.UNDER_INVESTIGATION
     if best.is_excluded:
         return (
-            MatchStatus.NOT_AFFECTED,
+            _NOT_AFFECTED,
             best.confidence,
             f"it would apply if {' and '.join(best.conditions) or 'it ran on another system'}",
         )
     if not versions:
-        return open_question, Confidence.LOW, f"the version is not known; affected are {said.range}"
+        return _OPEN, Confidence.LOW, f"the version is not known; affected are {said.range}"
     if case.denial:
         reason = f"sources disagree: {said.source} names {said.range}, the shipped facts name {case.denial}"
-        return open_question, Confidence.LOW, reason
+        return _OPEN, Confidence.LOW, reason
     if best.is_outranked:
-        return open_question, Confidence.LOW, f"{said.source} names {said.range}, the makers do not name this version"
+        return _OPEN, Confidence.LOW, f"{said.source} names {said.range}, the makers do not name this version"
     if len(affected) < len(versions):
         reason = f"affected if the version is {' or '.join(affected)} ({said.range})"
-        return open_question, lower(best.confidence, Confidence.MEDIUM), reason
+        return _OPEN, lower(best.confidence, Confidence.MEDIUM), reason
     if best.conditions:
         reason = f"{said.range} is affected if {' and '.join(best.conditions)}"
-        return open_question, lower(best.confidence, Confidence.MEDIUM), reason
+        return _OPEN, lower(best.confidence, Confidence.MEDIUM), reason
     note = f"; {best.note}" if best.note else ""
-    return MatchStatus.AFFECTED, best.confidence, f"{', '.join(affected)} is in {said.range}{note}"
+    return _AFFECTED, best.confidence, f"{', '.join(affected)} is in {said.range}{note}"

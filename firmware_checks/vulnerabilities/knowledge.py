@@ -41,15 +41,15 @@ __all__ = [
 
 FOLDER = "vulnerabilities/products"
 
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=64)]
-CpeProduct = Annotated[str, Meta(pattern=r"^[aoh]:[^:\s]+:(?:\\:|[^:\s])+$")]
-Purl = Annotated[str, Meta(pattern=r"^pkg:[a-z]+/[^@\s?#]+$")]
-RangeText = Annotated[str, Meta(pattern=r"^(?:\*|=\S+|(?:>=|>)\S+(?: (?:<|<=)\S+)?|(?:<|<=)\S+)$")]
-Sentence = Annotated[str, Meta(min_length=20, max_length=400, pattern=r"[.]$")]
-Remark = Annotated[str, Meta(min_length=5, max_length=400, pattern=r"[.]$")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*\Z", max_length=64)]
+CpeProduct = Annotated[str, Meta(pattern=r"^[aoh]:[^:\s]+:(?:\\:|[^:\s])+\Z")]
+Purl = Annotated[str, Meta(pattern=r"^pkg:[a-z]+/[^@\s?#]+\Z")]
+RangeText = Annotated[str, Meta(pattern=r"^(?:\*|=\S+|(?:>=|>)\S+(?: (?:<|<=)\S+)?|(?:<|<=)\S+)\Z")]
+Sentence = Annotated[str, Meta(min_length=20, max_length=400, pattern=r"[.]\Z")]
+Remark = Annotated[str, Meta(min_length=5, max_length=400, pattern=r"[.]\Z")]
 SourceText = Annotated[str, Meta(min_length=5, max_length=200)]
 Identifier = Annotated[
-    str, Meta(pattern=r"^(?:CVE-\d{4}-\d{4,7}|GHSA(?:-[0-9a-z]{4}){3}|ICSM?A-\d\d-\d{3}-\d\d|(?!CVE)[A-Z]+-\d[\d-]+)$")
+    str, Meta(pattern=r"^(?:CVE-\d{4}-\d{4,7}|GHSA(?:-[0-9a-z]{4}){3}|ICSM?A-\d\d-\d{3}-\d\d|(?!CVE)[A-Z]+-\d[\d-]+)\Z")
 ]
 
 
@@ -136,8 +136,10 @@ class KnownVulnerability(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     affected: Annotated[tuple[RangeText, ...], Meta(min_length=1)]
     """Ranges of affected versions; any of them is enough."""
     severity: SeverityWord
-    cvss: Annotated[str, Meta(pattern=r"^(?:CVSS:[34]\.[01]/)?AV:[NALP]/\S+$")] | None = None
+    cvss: Annotated[str, Meta(pattern=r"^(?:CVSS:[34]\.[01]/)?AV:[NALP]/\S+\Z")] | None = None
     """CVSS vector (4.0, 3.1, 3.0 or 2.0) as published."""
+    cwes: Annotated[tuple[Annotated[int, Meta(ge=1, le=9_999)], ...], Meta(max_length=10)] = ()
+    """Kinds of weakness, as numbers of CWE; empty where the source names none."""
     summary: Sentence
     """What can happen, in words of our own."""
     source: SourceText

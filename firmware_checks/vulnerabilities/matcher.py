@@ -8,7 +8,6 @@ data, never that the component is safe.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -69,14 +68,14 @@ class Matcher:
         """Return what is known to be wrong with ``component``, by name of the vulnerability."""
         identity = self._identifier.identify(component)
         versions = _versions_of(component)
-        cases: dict[str, Case] = defaultdict(Case)
+        cases: dict[str, Case] = {}
         if identity.known is not None:
             self._ask_knowledge(identity.known, versions, cases)
         if self._database is not None:
             self._ask_database(self._database, identity, versions, cases)
         ceiling = lower(component.confidence, _ceiling(identity))
         matches = [match_of(name, case, versions, ceiling) for name, case in cases.items() if case.claims]
-        return tuple(sorted(matches, key=lambda match: _order(match.id)))
+        return tuple(sorted(matches, key=_order))
 
     @cached_property
     def _environment(self) -> Environment:
@@ -95,25 +94,27 @@ class Matcher:
     def _ask_knowledge(self, product: KnownProduct, versions: tuple[str, ...], cases: dict[str, Case]) -> None:
         keys = {version: version_key(version, product.scheme) for version in versions}
         for row in product.vulnerability:
-            case = cases[row.id]
-            case.known = row
-            case.claims += filter(None, (known_claim(product, row, each, keys) for each in row.ranges))
+            said = (known_claim(product, row, each, keys) for each in row.ranges)
+            case = cases[row.id] = Case([claim for claim in said if claim is not None], known=row)
             if not case.claims:
                 case.denial = ", ".join(row.affected)
 
     def _ask_database(
         self, database: Database, identity: Identity, versions: tuple[str, ...], cases: dict[str, Case]
     ) -> None:
-        names: dict[int, str] = {}
+        names = database.name_of
         for product in self._stored(database, identity):
             for version in versions or (None,):
                 question = _Question(product, product.label, version, frozenset(() if version is None else (version,)))
                 for row in database.affected(product, version):
-                    number = row.record // SOURCES
-                    name = names.get(number) or names.setdefault(number, database.name_of(number))
-                    case = cases[name]
+                    name = names(row.record // SOURCES)
+                    claim = self._stored_claim(database, row, question, name)
+                    case = cases.get(name)
+                    if case is None:
+                        cases[name] = Case([claim], row=row)
+                        continue
                     case.row = case.row or row
-                    case.claims.append(self._stored_claim(database, row, question, name))
+                    case.claims.append(claim)
 
     def _stored(self, database: Database, identity: Identity) -> list[StoredProduct]:
         found = [product for vendor, name in identity.products for product in database.products(vendor, name)]
@@ -144,7 +145,7 @@ class Matcher:
             note=note,
             conditions=conditions,
             is_excluded=is_excluded,
-            is_outranked=row.has_authority and not row.is_authority,
+            is_outranked=bool(row.is_outranked),
         )
 
     def _around(self, product: StoredProduct, version: str | None) -> Environment:
@@ -185,6 +186,7 @@ def _ceiling(identity: Identity) -> Confidence:
     return Confidence.LOW if identity.via is Via.NAME else Confidence.HIGH
 
 
-def _order(name: str) -> tuple[str, int, str]:
+def _order(match: Match) -> str:
     """Return what sorts names by year and number: CVE-2021-9999 before CVE-2021-10000."""
-    return name[:_YEAR_CHARACTERS], len(name), name
+    name = match.id
+    return f"{name[:_YEAR_CHARACTERS]}{len(name):03}{name}"

@@ -15,7 +15,7 @@ from firmware_checks.vulnerabilities.versions import (
 
 __all__ = ["KeyRange", "VersionRange", "parse_range"]
 
-_RANGE = re.compile(r"^(?:\*|=(?P<exact>\S+)|(?:(?P<from>>=?)(?P<low>\S+))? ?(?:(?P<to><=?)(?P<high>\S+))?)$")
+_RANGE = re.compile(r"^(?:\*|=(?P<exact>\S+)|(?:(?P<from>>=?)(?P<low>\S+))? ?(?:(?P<to><=?)(?P<high>\S+))?)\Z")
 
 KeyRange = tuple[bytes, bytes]
 """First key inside, first key outside."""

@@ -2,7 +2,8 @@
 
 Source: https://docs.oasis-open.org/csaf/csaf/v2.0/os/csaf-v2.0-os.html, section 4.5 (profile 5) and the mandatory tests
 of section 6.1. The image is a product, each component is one too, and what is said is said of the component as part of
-the image. Scores stand in the notes: a score object would have to agree with its vector; published scores need not.
+the image. A published score becomes a score object where its vector, computed again, gives the same: the standard wants
+that (6.1.9), and not every publisher heeds it. All published scores stand in the notes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from toolkit.core.errors import InputError
+from toolkit.report.csaf_scores import Statement, scores_of
 from toolkit.report.exchange import (
     action_of,
     as_json,
@@ -37,9 +39,6 @@ _STATUS_KEYS: Final = {
     MatchStatus.UNDER_INVESTIGATION: "under_investigation",
 }
 _WORST_FIRST: Final = (MatchStatus.AFFECTED, MatchStatus.UNDER_INVESTIGATION, MatchStatus.NOT_AFFECTED)
-
-Statement = tuple[Vulnerability, str]
-"""What is said, and the product it is said of."""
 
 
 def to_csaf_vex(report: Report) -> bytes:
@@ -167,6 +166,7 @@ def _vulnerability(name: str, said: Sequence[Statement]) -> dict[str, Any]:
         "product_status": statuses,
         "references": [{"category": "external", "summary": f"Public record of {name}", "url": source_url(name)}],
     }
+    found |= {"scores": scores} if (scores := scores_of(said)) else {}
     found |= {"flags": flags} if (flags := _flags(said)) else {}
     found |= {"threats": threats} if (threats := _threats(said)) else {}
     found |= {"remediations": actions} if (actions := _remediations(said)) else {}

@@ -24,6 +24,12 @@ from firmware_checks.inventory import Inventory
 from firmware_checks.region import Region
 from firmware_checks.vulnerabilities.not_affected.backports import ChangeLog, Package, mended_by_distribution
 from firmware_checks.vulnerabilities.not_affected.explain import explain_with
+from firmware_checks.vulnerabilities.not_affected.features import ProgramTexts, absent_features, programs_with_texts
+from firmware_checks.vulnerabilities.not_affected.function_forms import (
+    FunctionForms,
+    function_forms,
+    judged_by_functions,
+)
 from firmware_checks.vulnerabilities.not_affected.reason import Fault, Known
 from toolkit.report.model import Component, Coverage
 from toolkit.report.vulnerability import Match, MatchStatus
@@ -95,20 +101,29 @@ class DeviceEvidence:
     """All functions of each file that was not stripped, by path."""
     packages: tuple[Package, ...] = ()
     change_logs: tuple[ChangeLog, ...] = ()
+    texts: ProgramTexts = field(default_factory=ProgramTexts)
+    """Texts that show which parts of a product its programs were built with."""
+    fixes: FunctionForms = field(default_factory=FunctionForms)
+    """Functions that were recognised as they were before or after a correction."""
+    is_all_read: bool = False
+    """Whether nothing of the image is left that could hold more."""
 
 
 def device_evidence(inventory: Inventory) -> DeviceEvidence:
     """Return what the image shows of the code in it."""
-    files = inventory.files
+    files, is_all_read = inventory.files, _is_all_read(inventory.coverage)
     configs = tuple(_configs(files))
     return DeviceEvidence(
         processor=_processor(configs, inventory),
         configs=configs,
-        module_trees=_module_trees(inventory) if _is_all_read(inventory.coverage) else (),
+        module_trees=_module_trees(inventory) if is_all_read else (),
         applets=_names_by_path(files, HoldingKind.APPLETS),
         functions=_names_by_path(files, HoldingKind.FUNCTIONS),
         packages=tuple(_packages(files)),
         change_logs=tuple(_change_logs(files)),
+        texts=programs_with_texts(inventory),
+        fixes=function_forms(inventory),
+        is_all_read=is_all_read,
     )
 
 
@@ -124,8 +139,11 @@ def explain(
     if candidates:
         answers = [explain_with(explained, faults, known) for known in candidates]
         explained = [_agreed(before, after) for before, *after in zip(explained, *answers, strict=True)]
+    if absent := absent_features(component, evidence.texts, is_all_read=evidence.is_all_read):
+        explained = list(explain_with(explained, faults, Known(component=component.name, absent_features=absent)))
     packages = [package for package in evidence.packages if package.is_of(component)]
-    return tuple(mended_by_distribution(match, packages, evidence.change_logs) for match in explained)
+    explained = [mended_by_distribution(match, packages, evidence.change_logs) for match in explained]
+    return judged_by_functions(explained, component, evidence.fixes)
 
 
 def _agreed(before: Match, after: list[Match]) -> Match:

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from firmware_checks.vulnerabilities.database import Database
+from firmware_checks.vulnerabilities.feature_facts import features_of
 from firmware_checks.vulnerabilities.judgement import lower
 from firmware_checks.vulnerabilities.knowledge import KnownProduct
 from firmware_checks.vulnerabilities.named_files import TOLD_IN_TEXT
 from firmware_checks.vulnerabilities.not_affected.applets import applet_not_built
+from firmware_checks.vulnerabilities.not_affected.features import feature_not_built
 from firmware_checks.vulnerabilities.not_affected.functions import function_not_linked
 from firmware_checks.vulnerabilities.not_affected.kernel import file_not_built
 from firmware_checks.vulnerabilities.not_affected.options import option_off
@@ -19,7 +21,7 @@ from toolkit.report.vulnerability import Match, MatchStatus
 
 __all__ = ["REASONS", "explain_with", "faults_of"]
 
-REASONS: tuple[Reason, ...] = (file_not_built, applet_not_built, function_not_linked, option_off)
+REASONS: tuple[Reason, ...] = (file_not_built, applet_not_built, function_not_linked, option_off, feature_not_built)
 """Asked in this order; the first that has an answer counts."""
 NOT_SAID = Fault()
 
@@ -32,6 +34,7 @@ def explain_with(matches: Iterable[Match], faults: Mapping[str, Fault], known: K
 def faults_of(matches: Iterable[Match], product: KnownProduct | None, database: Database | None) -> dict[str, Fault]:
     """Return where the vulnerabilities sit, as the shipped facts and ``database`` say."""
     rows = {row.id: row for row in product.vulnerability} if product is not None else {}
+    features = _features_by_vulnerability(product)
     faults = {}
     for match in matches:
         row = rows.get(match.id)
@@ -45,8 +48,18 @@ def faults_of(matches: Iterable[Match], product: KnownProduct | None, database: 
             applets=row.applets if row is not None else (),
             symbols=row.symbols if row is not None else (),
             options=row.options if row is not None else (),
+            features=features.get(match.id, ()),
         )
     return faults
+
+
+def _features_by_vulnerability(product: KnownProduct | None) -> dict[str, tuple[str, ...]]:
+    parts = features_of(product.name) if product is not None else None
+    found: dict[str, tuple[str, ...]] = {}
+    for feature in parts.feature if parts is not None else ():
+        for name in feature.vulnerabilities:
+            found[name] = (*found.get(name, ()), feature.name)
+    return found
 
 
 def _explained(match: Match, fault: Fault, known: Known) -> Match:

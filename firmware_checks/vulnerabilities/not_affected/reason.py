@@ -10,7 +10,16 @@ import msgspec
 from toolkit.report.model import Confidence
 from toolkit.report.vulnerability import Justification
 
-__all__ = ["Excuse", "Fault", "Known", "Reason"]
+__all__ = ["AbsentFeature", "Excuse", "Fault", "Known", "Reason"]
+
+
+class AbsentFeature(NamedTuple):
+    """A part of a product that it was built without."""
+
+    name: str
+    title: str
+    evidence: tuple[str, ...]
+    confidence: Confidence
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +35,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Functions that hold it."""
     options: tuple[str, ...] = ()
     """Build options without which it is not compiled in."""
+    features: tuple[str, ...] = ()
+    """Parts of the product that hold it: without any one of them it is not there."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +57,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """All sub-programs that it holds."""
     functions: frozenset[str] | None = None
     """All functions that it holds, from a symbol table that was not stripped; exported names alone are not all."""
+    absent_features: tuple[AbsentFeature, ...] = ()
+    """Parts that it was built without."""
     seen_in: tuple[str, ...] = ()
     """Files of the image that show all this."""
 

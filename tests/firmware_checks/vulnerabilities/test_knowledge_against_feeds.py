@@ -54,6 +54,8 @@ class Feeds:
     published: set[str] = field(default_factory=set)
     advisories: dict[str, set[str]] = field(default_factory=dict)
     """Identifiers that each CISA advisory is about."""
+    weaknesses: dict[str, set[int]] = field(default_factory=dict)
+    """Numbers of CWE that the NVD or CISA names, for each identifier."""
     cycles: dict[str, dict[str, date]] = field(default_factory=dict)
     """Last day of support by line of versions, for each product of the end-of-life data."""
 
@@ -72,11 +74,20 @@ def feeds(knowledge: KnowledgeBase) -> Feeds:
     for identifier, record in found.records.items():
         for metric in (each for metrics in record["metrics"].values() for each in metrics):
             _note(found, identifier, metric.get("cvssData"))
+        for said in (text["value"] for each in record.get("weaknesses", ()) for text in each["description"]):
+            _note_weakness(found, identifier, said)
     for advisory, row in _advisories():
         found.advisories.setdefault(advisory, set()).add(row.get("cve", ""))
+        _note_weakness(found, row.get("cve", ""), row.get("cwe", {}).get("id", ""))
         for score in row.get("scores", ()) if row.get("cve") in wanted else ():
             _note(found, row["cve"], score.get("cvss_v3"))
     return found
+
+
+def _note_weakness(found: Feeds, identifier: str, said: str) -> None:
+    number = said.removeprefix("CWE-")
+    if number.isdecimal():
+        found.weaknesses.setdefault(identifier, set()).add(int(number))
 
 
 def _note(found: Feeds, identifier: str, score: dict[str, Any] | None) -> None:
@@ -148,6 +159,15 @@ def test_nearly_every_vulnerability_can_be_checked(knowledge: KnowledgeBase, fee
 def test_the_exploited_ones_are_marked_with_the_day_they_were_listed(knowledge: KnowledgeBase, feeds: Feeds) -> None:
     wrong = [(row.id, row.kev) for _, row in _rows(knowledge) if row.kev != feeds.exploited.get(row.id)]
     assert not wrong
+
+
+def test_the_kinds_of_weakness_are_those_that_were_published(knowledge: KnowledgeBase, feeds: Feeds) -> None:
+    rows = [row for _, row in _rows(knowledge)]
+    wrong = [row.id for row in rows if not set(row.cwes) <= feeds.weaknesses.get(row.id, set())]
+    assert not wrong
+    missing = [row.id for row in rows if not row.cwes and feeds.weaknesses.get(row.id)]
+    assert not missing
+    assert sum(bool(row.cwes) for row in rows) >= 0.85 * len(rows)
 
 
 def test_every_vector_is_one_that_was_published(knowledge: KnowledgeBase, feeds: Feeds) -> None:

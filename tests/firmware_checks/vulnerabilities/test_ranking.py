@@ -364,7 +364,7 @@ def test_a_line_a_component_says_what_to_update_to_what_to_isolate_and_when_to_r
     assert (step.unsupported, step.supported_until, step.replace_by) == (True, "2024-01-01", "2028-01-01")
     assert "firmware with Part 2.10 or later. Its makers mend this version no more" in step.action
     assert (
-        "Until then close or shield: wifi (card slot, TCP 80, UDP 161). Replace the device by 2028-01-01."
+        "Until then close or shield: wifi (card slot, TCP 80, UDP 161). Replace the device by 1 January 2028."
         in step.action
     )
 
