@@ -58,6 +58,8 @@ SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")
 Command = Sequence[str | Path]
 
 EXIT_FAILED = 1
+IN_PARALLEL = ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile")
+"""Test files are shared out over the processors; a file stays in one process, so that what it builds is built once."""
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 CLEANED = (
@@ -392,7 +394,7 @@ def test(*options: str) -> int:
         return run([python, "-m", "pytest", *options])
     coverage: Command = [python, "-m", "coverage"]
     run([*coverage, "erase"])
-    if run([*coverage, "run", "-m", "pytest"]):
+    if run([*coverage, "run", "-m", "pytest", *IN_PARALLEL]):
         return EXIT_FAILED
     run([*coverage, "combine", "--quiet"])
     if run([*coverage, "report"]):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from device_profiles.schema import DeviceProfile
 from firmware_checks.reviewing.authentic import authentic
 from firmware_checks.reviewing.authenticity import Authenticity
 from firmware_checks.reviewing.content import changes, complete, vulnerabilities
 from firmware_checks.reviewing.fitting import downgrade, model
+from toolkit.report.accepting import all_findings
 from toolkit.report.model import Report
 from toolkit.report.review import Difference, Reason, Review, TriageCarried, Verdict, Weight
 
@@ -22,12 +25,14 @@ def review(new: Report, difference: Difference | None, profile: DeviceProfile | 
     """Return what to think of the image of the report ``new``.
 
     ``difference`` is from what is installed now to it, None where that was not given. ``trust`` is what a verifier
-    said of its signature.
+    said of its signature. Nobody can accept that an update is forged or meant for another model: those questions are
+    answered by all findings, accepted or not.
     """
+    whole = msgspec.structs.replace(new, findings=all_findings(new))
     reasons = (
-        *authentic(new, difference, trust),
-        *model(new, difference, profile, trust),
-        *downgrade(new, difference),
+        *authentic(whole, difference, trust),
+        *model(whole, difference, profile, trust),
+        *downgrade(whole, difference),
         *changes(new, difference),
         *vulnerabilities(new, difference),
         *complete(new),
@@ -39,10 +44,12 @@ def review(new: Report, difference: Difference | None, profile: DeviceProfile | 
         current=difference.old if difference is not None else None,
         profile=profile.id if profile is not None else None,
         verdict=_verdict(reasons),
-        signers=trust.signers,
+        signers=trust.all_signers(),
         reasons=tuple(_by_weight(reasons)),
         difference=difference,
         triage=_triage(new),
+        accepted=new.accepted,
+        acceptances=new.acceptances,
         not_read=new.coverage.unread,
         not_examined=(*new.coverage.limits_hit, *new.not_examined, *(difference.not_compared if difference else ())),
     )

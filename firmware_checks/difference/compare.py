@@ -39,6 +39,7 @@ def difference_of(old: Examination, new: Examination) -> Difference:
             *_not_compared(old, ReviewLabel.OLD_FILES_BY_SIZE, ReviewLabel.OLD_NOT_ALL_READ),
             *_not_compared(new, ReviewLabel.NEW_FILES_BY_SIZE, ReviewLabel.NEW_NOT_ALL_READ),
         ),
+        acceptances=new.report.acceptances,
     )
 
 

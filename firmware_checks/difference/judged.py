@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from firmware_checks.difference.tables import Place, grouped
@@ -10,6 +10,7 @@ from firmware_checks.vulnerabilities.knowledge import shipped_knowledge
 from firmware_checks.vulnerabilities.matcher import Matcher
 from firmware_checks.vulnerabilities.versions import SchemeName, compare
 from toolkit.core.findings import Finding
+from toolkit.report.accepting import all_findings
 from toolkit.report.model import Component, Report
 from toolkit.report.review import (
     Change,
@@ -71,18 +72,19 @@ def _direction(name: str, old: str | None, new: str | None, order: Order) -> Cha
 
 def finding_changes(old: Report, new: Report, place: Place, shown: Place) -> Iterator[FindingChange]:
     """Yield the findings of both images, the same ones too: those of one check at one place."""
-    before = grouped(old.findings, lambda f: (f.check, _path(f, shown)))
-    now = grouped(new.findings, lambda f: (f.check, _path(f, place)))
+    before = grouped(all_findings(old), lambda f: (f.check, _path(f, shown)))
+    now = grouped(all_findings(new), lambda f: (f.check, _path(f, place)))
+    accepted = {each.finding: each.acceptance for report in (old, new) for each in report.accepted}
     for key in sorted({*before, *now}):
         for was, is_ in zip_longest(before.get(key, ()), now.get(key, ())):
-            yield _finding(was, is_, key[1])
+            yield _finding(was, is_, key[1], accepted)
 
 
 def _path(finding: Finding, place: Place) -> str:
     return "!".join(place(finding.evidence[0].path)) if finding.evidence else ""
 
 
-def _finding(old: Finding | None, new: Finding | None, path: str) -> FindingChange:
+def _finding(old: Finding | None, new: Finding | None, path: str, accepted: Mapping[Finding, str]) -> FindingChange:
     finding = new or old
     assert finding is not None  # noqa: S101  # one of the two is there
     presence = Presence.NEW if old is None else Presence.GONE if new is None else Presence.SAME
@@ -94,6 +96,7 @@ def _finding(old: Finding | None, new: Finding | None, path: str) -> FindingChan
         old_severity=old.severity if old is not None and new is not None else None,
         path=path,
         detail=finding.detail,
+        accepted=accepted.get(finding),
     )
 
 
@@ -154,4 +157,5 @@ def _vulnerability(
         decision=row.urgency.decision.value if row.urgency is not None else None,
         exploited=row.exploited_since is not None,
         triaged=row.triage is not None,
+        accepted=row.accepted,
     )

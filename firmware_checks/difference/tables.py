@@ -25,9 +25,12 @@ Value = TypeVar("Value")
 
 TOLD = frozenset(
     {
-        "board", "bootargs", "build", "chip", "compatible", "device_types", "encrypted", "hardware",
-        "hardware_compatibility", "mcu", "name", "published_test_key", "readout_protection", "security_counter",
-        "setup_version", "signature_algorithm", "signature_algorithms", "signed", "signed_with", "version",
+        "architecture", "artifact_name", "board", "bootargs", "build", "chip", "compatible", "created", "created_s",
+        "device_types", "downgrade_allowed", "encrypted", "hardware", "hardware_compatibility", "mcu", "mcus",
+        "min_chip_revision", "name", "package", "post_build", "post_timestamp", "pre_device", "project",
+        "published_test_key", "readout_protection", "secure_version", "security_counter", "setup_version",
+        "signature_algorithm", "signature_algorithms", "signed", "signed_with", "signer_key_sha256", "signer_subject",
+        "usb_product_id", "usb_vendor_id", "version",
     }
 )  # fmt: skip
 """Facts of regions that say what an image is, for whom, and who vouches for it."""

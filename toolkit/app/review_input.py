@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +10,18 @@ if TYPE_CHECKING:
     from firmware_checks.difference.examination import Examination
     from firmware_checks.scan import Scanner
     from firmware_checks.vulnerabilities.assessment import VulnerabilityData
+    from toolkit.report.accepting import AcceptedRisks
 
 __all__ = ["examined", "scanner_for", "vulnerability_data"]
 
 
-def vulnerability_data(database: Path | None, triage: Path | None, now: datetime) -> VulnerabilityData:
+def vulnerability_data(database: Path | None, triage: Path | None, risks: AcceptedRisks) -> VulnerabilityData:
     """Return what is asked of vulnerabilities; raise ``InputError`` when a file cannot be used."""
     from firmware_checks.vulnerabilities.assessment import VulnerabilityData
     from firmware_checks.vulnerabilities.triage_files import read_triage
 
     decisions = read_triage(triage) if triage is not None else None
-    return VulnerabilityData(day=now.date(), database=database, triage=decisions)
+    return VulnerabilityData(day=risks.day, database=database, triage=decisions, accepted=risks.vulnerabilities())
 
 
 def scanner_for(device: DeviceProfile | None, data: VulnerabilityData) -> Scanner:
@@ -32,10 +32,14 @@ def scanner_for(device: DeviceProfile | None, data: VulnerabilityData) -> Scanne
     return Scanner(profile=device, kept=user_cache(), vulnerability_data=data)
 
 
-def examined(scanner: Scanner, path: Path) -> Examination:
-    """Return what is known of the image at ``path``, digests of its files included."""
+def examined(scanner: Scanner, path: Path, risks: AcceptedRisks) -> Examination:
+    """Return what is known of the image at ``path``, digests of its files included, accepted risks set aside."""
+    from dataclasses import replace
+
     from firmware_checks.difference.examination import examine
     from toolkit.app.progress import progress
+    from toolkit.report.accepting import settled
 
     with progress(path) as on_progress:
-        return examine(scanner, path, on_progress=on_progress)
+        found = examine(scanner, path, on_progress=on_progress)
+    return replace(found, report=settled(found.report, risks))

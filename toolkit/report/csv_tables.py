@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from toolkit.core.findings import Evidence, Finding
+from toolkit.report.acceptance import AcceptanceRecord, finding_key
+from toolkit.report.accepting import counting
 from toolkit.report.exchange import document_day
 from toolkit.report.model import Component, Report
 from toolkit.report.printable import printable
@@ -22,7 +24,8 @@ __all__ = ["COLUMNS", "cell", "to_csv"]
 COLUMNS: Final = (
     "row", "id", "severity", "status", "decision", "component", "version", "title", "detail", "action", "confidence",
     "justification", "affected_versions", "cwes", "score", "vector", "epss", "exploited_since", "support",
-    "support_until", "cpe", "purl", "controls", "path", "offset", "address", "image", "image_sha256", "data_day",
+    "support_until", "cpe", "purl", "controls", "path", "offset", "address", "image", "image_sha256", "data_day", "key",
+    "accepted_until", "accepted_by", "accepted_reason",
 )  # fmt: skip
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 """With these a spreadsheet begins a formula or a command. Source: OWASP, CSV Injection."""
@@ -57,10 +60,24 @@ def _rows(report: Report) -> Iterator[Row]:
         support.setdefault((stated.component, stated.component_version), []).append(stated)
     for component in report.components:
         yield _component(component, support.get((component.name, component.version), []))
+    held = counting(report)
     for entry in report.vulnerabilities:
-        yield _vulnerability(entry)
+        yield _vulnerability(entry) | _accepted(held.get(entry.accepted or ""))
     for finding in report.findings:
         yield _finding(finding)
+    for each in report.accepted:
+        yield _finding(each.finding) | {"status": "accepted"} | _accepted(held.get(each.acceptance))
+
+
+def _accepted(record: AcceptanceRecord | None) -> Row:
+    if record is None:
+        return {}
+    accepted = record.acceptance
+    return {
+        "accepted_until": str(accepted.until),
+        "accepted_by": accepted.owner,
+        "accepted_reason": accepted.reason,
+    }
 
 
 def _component(component: Component, support: list[ComponentSupport]) -> Row:
@@ -107,6 +124,7 @@ def _vulnerability(entry: Vulnerability) -> Row:
 def _finding(finding: Finding) -> Row:
     return {
         "row": "finding",
+        "key": finding_key(finding),
         "id": finding.check,
         "severity": finding.severity.value,
         "title": finding.title,

@@ -11,7 +11,7 @@ from toolkit.report.markup import Markup, element, join
 from toolkit.report.model import RegionKind
 from toolkit.report.summary import Light, Share
 
-__all__ = ["bar", "kind_patterns", "lamps", "rectangle", "swatch"]
+__all__ = ["bar", "kind_patterns", "lamps", "rectangle", "severity_rectangle", "severity_swatch", "swatch"]
 
 BAR_WIDTH, BAR_HEIGHT = 720, 30
 SHARE_LEAST = 6
@@ -27,9 +27,13 @@ _STROKES: Final = MappingProxyType(
         RegionKind.ENCRYPTED.value: "M-2 2L2 -2M0 8L8 0M6 10L10 6",
         RegionKind.UNKNOWN.value: "M3 4H5",
         _UNREAD: "M-2 6L2 10M0 0L8 8M6 -2L10 2",
+        "severity-high": "M-2 2L2 -2M0 8L8 0M6 10L10 6",
+        "severity-medium": "M0 0L8 8M8 0L0 8",
+        "severity-low": "M0 4H8",
+        "severity-unknown": "M3 4H5",
     }
 )
-"""Lines of an 8 by 8 pattern over the colour of a kind; program and padding have none, one is dark and one light."""
+"""Lines of an 8 by 8 pattern over the colour of a kind or severity; the darkest and the lightest have none."""
 
 
 def kind_patterns() -> Markup:
@@ -51,16 +55,29 @@ def kind_patterns() -> Markup:
 def rectangle(kind: RegionKind | None, x: float, y: float, width: float, height: float) -> Markup:
     """Return a rectangle with the look of ``kind``; None is what was not read."""
     name = _UNREAD if kind is None else kind.value
+    return _rectangle(name, f"kind-{name}", x, y, width, height)
+
+
+def severity_rectangle(name: str, x: float, y: float, width: float, height: float) -> Markup:
+    """Return a rectangle with the look of the severity called ``name``."""
+    return _rectangle(f"severity-{name}", f"severity-{name}", x, y, width, height)
+
+
+def _rectangle(name: str, class_: str, x: float, y: float, width: float, height: float) -> Markup:
     place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{width:.1f}", "height": f"{height:.1f}"}
     over = f"url(#over-{name})" if name in _STROKES else "none"
-    return join(
-        [element("rect", class_=f"kind-{name}", **place), element("rect", class_="outline", fill=over, **place)]
-    )
+    return join([element("rect", class_=class_, **place), element("rect", class_="outline", fill=over, **place)])
 
 
 def swatch(kind: RegionKind | None) -> Markup:
     """Return a small sample of the look of ``kind`` for a legend."""
     return element("svg", rectangle(kind, 0.5, 0.5, 21, 13), class_="swatch", viewBox="0 0 22 14", aria_hidden="true")
+
+
+def severity_swatch(name: str) -> Markup:
+    """Return a small sample of the look of a severity for a legend."""
+    shape = severity_rectangle(name, 0.5, 0.5, 21, 13)
+    return element("svg", shape, class_="swatch", viewBox="0 0 22 14", aria_hidden="true")
 
 
 def bar(shares: Sequence[Share], say: Translator) -> Markup:

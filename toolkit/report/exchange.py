@@ -10,12 +10,12 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 
 from packageurl import PackageURL
 
+from toolkit.report.days import is_day
 from toolkit.report.json_report import to_json
 from toolkit.report.model import Component, Report
 from toolkit.report.vulnerability import MatchStatus, Vulnerability
@@ -59,14 +59,6 @@ def document_day(report: Report) -> str:
     if report.data.day is not None and is_day(report.data.day):
         return report.data.day
     return max((age.date for age in report.data.vulnerabilities if age.date and is_day(age.date)), default=NO_DAY)
-
-
-def is_day(text: str) -> bool:
-    """Tell whether ``text`` is a day in ISO 8601, ``2026-11-24``."""
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def document_moment(report: Report) -> str:

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from toolkit.core.findings import Evidence, Finding
+from toolkit.report.acceptance import finding_key
+from toolkit.report.acceptance_pages import AcceptancePages
+from toolkit.report.acceptance_words import returned_text
+from toolkit.report.accepting import returned_findings
 from toolkit.report.address_picture import picture
 from toolkit.report.address_spaces import address_spaces
+from toolkit.report.annex_pages import AnnexPages
+from toolkit.report.charts import Charts
 from toolkit.report.drawing import bar, kind_patterns, lamps, swatch
 from toolkit.report.languages import ENGLISH, Translator
 from toolkit.report.markup import Markup, element, join
 from toolkit.report.model import Component, Integrity, RegionKind, RegionRecord, Report
+from toolkit.report.page_frame import framed
 from toolkit.report.printable import printable
 from toolkit.report.sheet import Sheet
 from toolkit.report.summary import (
-    address_text,
-    ages_text,
     counts_text,
     coverage_text,
     evidence_text,
-    fact_text,
     identity,
     in_words,
     notes,
+    page_one_facts,
     shares,
+    title,
     to_settle,
-    upper_rows,
     verdict,
     version_text,
     worst_first,
@@ -44,16 +46,17 @@ FIRST_UNREAD: Final = 2
 FIRST_CHARACTERS: Final = 120
 MOST_FINDINGS: Final = 500
 MOST_COMPONENTS: Final = 500
-MOST_REGIONS: Final = 1_000
 MOST_CHECK_VALUES: Final = 500
 MOST_UNREAD: Final = 200
 MOST_PLACES: Final = 20
 MOST_MAPS: Final = 8
-MOST_FACTS: Final = 24
 
 
 def to_html(report: Report, *, language: str = ENGLISH) -> bytes:
-    """Return the report as one HTML page in UTF-8: no script, no network, nothing of the image unescaped."""
+    """Return the report as one HTML page in UTF-8: no network, nothing of the image unescaped, no script but our own.
+
+    The script sorts and searches on screen; without it the page says the same.
+    """
     return _Page(report, Translator(language)).write().encode()
 
 
@@ -62,46 +65,36 @@ def _short(words: str) -> str:
     return printable(words, most=FIRST_CHARACTERS)
 
 
-def _with_digest(what: str, sha256: str | None) -> Markup:
-    return join([what, element("span", "SHA-256 ", element("code", sha256), class_="line")]) if sha256 else join([what])
-
-
 class _Page(Sheet):
     """One report on its way to one page."""
 
     def write(self) -> str:
         """Return the whole document."""
         self._vulnerable = VulnerabilityPages(self.report, self.say)
-        body = element("body", kind_patterns(), self._first_page(), self._evidence())
-        return f"<!DOCTYPE html>\n{element('html', self._head(), body, lang=self.say.language)}\n"
+        self._returned = returned_findings(self.report)
+        say = self.say
+        evidence = element("div", self._evidence(), id="evidence")
+        body = element(
+            "body",
+            kind_patterns(),
+            element("main", self._first_page(), evidence),
+            data_search=say(Label.SEARCH),
+            data_search_found=str(say(Label.SEARCH_FOUND)),
+            data_sort_by=str(say(Label.SORT_BY)),
+        )
+        words = f"{say(title(self.report))}: {self.report.subject.name}"
+        return framed(body, title=words, language=say.language, script="report.js")
 
     # page one
 
-    def _head(self) -> Markup:
-        style = (importlib.resources.files("toolkit.report") / "report.css").read_text(encoding="utf-8")
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-        title = f"{self.say(Label.REPORT)}: {self.report.subject.name}"
-        return element(
-            "head",
-            element("meta", charset="utf-8"),
-            element("meta", http_equiv="Content-Security-Policy", content=policy),
-            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            element("meta", name="referrer", content="no-referrer"),
-            element("title", title),
-            element("style", Markup(style)),
-        )
-
     def _first_page(self) -> Markup:
         return element(
-            "main",
+            "div",
             self._title(),
             self._verdict(),
             self._what_to_do(),
-            self._vulnerable.steps(),
-            self._identity(),
-            self._coverage(),
             self._not_said(),
+            self._vulnerable.steps(),
             class_="first-page",
         )
 
@@ -110,8 +103,9 @@ class _Page(Sheet):
         made_by = say(Label.MADE_BY, name=tool.name, version=tool.version)
         return element(
             "header",
-            element("p", say(Label.REPORT), element("span", made_by, class_="made-by"), class_="kicker"),
+            element("p", say(title(self.report)), element("span", made_by, class_="made-by"), class_="kicker"),
             element("h1", element("bdi", self.report.subject.name)),
+            element("p", "SHA-256 ", element("code", self.report.subject.sha256), class_="quiet"),
         )
 
     def _verdict(self) -> Markup:
@@ -123,6 +117,7 @@ class _Page(Sheet):
             element("p", say(light.headline), class_="headline"),
             *(element("p", note) for note in notes(self.report, say)),
             element("p", counts_text(self.report, say)),
+            *(element("p", element("b", say(label)), ": ", text) for label, text in page_one_facts(self.report, say)),
         )
         return element("section", lamps(light.light), words, class_=f"verdict {light.light.name.lower()}", id="verdict")
 
@@ -134,7 +129,7 @@ class _Page(Sheet):
         return self.section(Label.WHAT_IT_IS, "what", words, element("dl", *terms, class_="identity"))
 
     def _coverage(self) -> Markup:
-        say, coverage = self.say, self.report.coverage
+        say = self.say
         parts = shares(self.report)
         total = sum(part.size for part in parts)
         legend = [
@@ -147,26 +142,18 @@ class _Page(Sheet):
             )
             for part in parts
         ]
-        unread = [self._unread_line(n) for n in range(min(FIRST_UNREAD, len(coverage.unread)))]
-        left_out = len(coverage.unread) - FIRST_UNREAD
-        not_read = [element("p", element("b", say(Label.NOT_READ))), self.list(unread), self._more_below(left_out)]
         return self.section(
             Label.COVERAGE,
             "coverage",
             element("p", coverage_text(self.report, say)),
             bar(parts, say) if total else "",
             element("ul", *legend, class_="legend"),
-            *(not_read if unread else []),
         )
 
     def _unread_line(self, index: int) -> Markup:
         item = self.report.coverage.unread[index]
-        return join([element("bdi", _short(item.path)), f" ({self.say.size(item.size)}): {_short(item.reason)}"])
-
-    def _more_below(self, count: int) -> Markup:
-        if count <= 0:
-            return Markup("")
-        return element("p", self.say(Label.MORE_BELOW, count=self.say.number(count)), class_="more")
+        what = join([element("bdi", _short(item.path)), f" ({self.say.size(item.size)}): {_short(item.reason)}"])
+        return join([element("b", self.say(Label.UNREAD_SHARE)), ": ", what])
 
     def _what_to_do(self) -> Markup:
         say = self.say
@@ -188,17 +175,21 @@ class _Page(Sheet):
             Label.WHAT_TO_DO_FIRST,
             "first",
             element("ol", *items, class_="first-findings"),
-            self._more_below(len(self.report.findings) - min(len(findings), FIRST_FINDINGS)),
+            self.more_below(len(self.report.findings) - min(len(findings), FIRST_FINDINGS)),
         )
 
     def _severity(self, finding: Finding) -> Markup:
         return element("span", self.say(SEVERITY_NAMES[finding.severity]), class_=f"severity {finding.severity.value}")
 
     def _not_said(self) -> Markup:
+        unread = self.report.coverage.unread
+        lines = [self._unread_line(number) for number in range(min(FIRST_UNREAD, len(unread)))]
         return self.section(
             Label.NOT_SAID,
             "not-said",
-            self.list(map(self.say, self.report.not_examined)),
+            element("p", coverage_text(self.report, self.say)),
+            self.list([*map(self.say, self.report.not_examined), *lines]),
+            self.more_below(len(unread) - FIRST_UNREAD),
             element("p", self.say(Label.NOT_A_MEDICAL_DEVICE), class_="quiet"),
         )
 
@@ -207,15 +198,17 @@ class _Page(Sheet):
     def _evidence(self) -> Markup:
         return join(
             [
+                self._identity(),
+                self._coverage(),
+                Charts(self.report, self.say).section_of_charts(),
                 self._findings(),
+                AcceptancePages(self.report, self.say).section_of_risks(),
                 *self._vulnerable.sections(),
                 self._components(),
                 self._check_values(),
                 self._maps(),
                 self._unread(),
-                self._versions(),
-                self._sign_off(),
-                self._regions(),
+                *AnnexPages(self.report, self.say).sections(),
             ],
             "\n",
         )
@@ -235,9 +228,12 @@ class _Page(Sheet):
             (Label.WHERE, self._places(finding.evidence)),
             (Label.CONTROLS, "; ".join(finding.controls)),
             (Label.CHECK, element("code", finding.check)),
+            (Label.KEY, element("code", finding_key(finding))),
         ]
         heading = element("h3", self._severity(finding), say(finding.title))
-        return element("article", heading, self.facts((label, value) for label, value in facts if value))
+        record = self._returned.get(finding)
+        returned = element("p", element("b", returned_text(record, say))) if record is not None else ""
+        return element("article", heading, returned, self.facts((label, value) for label, value in facts if value))
 
     def _places(self, evidence: Sequence[Evidence]) -> Markup:
         lines = [self._place(item) for item in evidence[:MOST_PLACES]]
@@ -303,7 +299,7 @@ class _Page(Sheet):
             element(
                 "figure",
                 element("figcaption", self.say(Label.MAP_OF, name=space.name)),
-                picture(space, self.say),
+                self.wide(self.say(Label.MAP_OF, name=space.name), picture(space, self.say)),
             )
             for space in spaces[:MOST_MAPS]
         ]
@@ -337,85 +333,4 @@ class _Page(Sheet):
         left_out = max(0, len(coverage.unread) - MOST_UNREAD) + max(0, len(coverage.limits_hit) - MOST_UNREAD)
         return self.section(
             Label.NOT_READ, "unread", table, *(limits if coverage.limits_hit else []), self.more(left_out)
-        )
-
-    def _versions(self) -> Markup:
-        say, report = self.say, self.report
-        data, none = report.data, say(Label.NONE_USED)
-        facts = [
-            (Label.MADE_WITH, f"{report.tool.name} {report.tool.version}"),
-            (Label.COMPONENT_RULES, _with_digest(say.number(data.component_rules), data.component_rules_sha256)),
-            (Label.FORMATS_TRIED, say.number(data.formats)),
-            (Label.CHECKS_RAN, say.number(data.checks)),
-            (Label.DEVICE_PROFILE, _with_digest(data.profile, data.profile_sha256) if data.profile else none),
-            (Label.VULNERABILITY_DATA, ages_text(self.report, say) or none),
-            (Label.JUDGED_ON, data.day or none),
-            (Label.OWN_DECISIONS, _with_digest(say(Label.YES), data.triage_sha256) if data.triage_sha256 else none),
-            (Label.SCHEMA, report.schema_version),
-        ]
-        return self.section(Label.DATA_VERSIONS, "data", self.facts(facts), self.paragraph(Label.SAME_AGAIN))
-
-    def _sign_off(self) -> Markup:
-        say = self.say
-        decisions = (Label.DECISION_ACCEPT, Label.DECISION_CONDITIONS, Label.DECISION_REJECT)
-        boxes = element("ul", *(element("li", say(label)) for label in decisions), class_="boxes")
-        lines = (
-            Label.CONDITIONS,
-            Label.WORK_ORDER,
-            Label.DUE_DATE,
-            Label.PERSON,
-            Label.ROLE,
-            Label.DATE,
-            Label.SIGNATURE,
-        )
-        blanks = (
-            element("div", element("span", say(label)), class_="blank wide" if label is Label.CONDITIONS else "blank")
-            for label in lines
-        )
-        subject = self.report.subject
-        what = element("p", element("bdi", subject.name), ", SHA-256 ", element("code", subject.sha256))
-        return self.section(
-            Label.SIGN_OFF,
-            "sign-off",
-            what,
-            self.paragraph(Label.NOT_A_MEDICAL_DEVICE),
-            boxes,
-            element("div", *blanks, class_="blanks"),
-        )
-
-    def _regions(self) -> Markup:
-        rows, left_out = upper_rows(self.report.regions, MOST_REGIONS)
-        if not rows:
-            return self.section(Label.REGIONS_ANNEX, "regions", self.paragraph(Label.NO_REGIONS))
-        heads = (Label.FIRST_BYTE, Label.PAST_LAST_BYTE, Label.ADDRESS, Label.BYTES, Label.KIND, Label.WHAT)
-        table = self.table(heads, self._region_rows(rows), "regions")
-        return self.section(Label.REGIONS_ANNEX, "regions", table, self.more(left_out))
-
-    def _region_rows(self, rows: Sequence[RegionRecord]) -> Iterator[Markup]:
-        path = None
-        for row in rows:
-            if row.path != path:
-                path = row.path
-                label = self.say(Label.IN_FILE, path=path)
-                yield element("tr", element("th", element("bdi", label), scope="rowgroup", colspan=6), class_="file")
-            yield self._region(row)
-
-    def _region(self, row: RegionRecord) -> Markup:
-        say = self.say
-        facts = [fact_text(name, row.facts[name], say) for name in sorted(row.facts)[:MOST_FACTS]]
-        problems = [element("p", say(Label.PROBLEM, problem=p), class_="invalid") for p in row.problems]
-        return element(
-            "tr",
-            element("td", address_text(row.start), class_="hex"),
-            element("td", address_text(row.end), class_="hex"),
-            element("td", "" if row.address is None else address_text(row.address), class_="hex"),
-            element("td", say.number(row.size), class_="number"),
-            element("td", say(KIND_NAMES[row.kind]), class_="kind"),
-            element(
-                "td",
-                element("b", say(row.title)),
-                element("span", "; ".join(facts), class_="quiet line") if facts else "",
-                *problems,
-                class_=f"depth-{min(row.depth, 8)}",
-            ),
         )

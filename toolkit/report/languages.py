@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ __all__ = ["ENGLISH", "Translator", "languages", "missing_translations"]
 ENGLISH = "en"
 
 _SIZES = ((1 << 30, Label.SIZE_GIB), (1 << 20, Label.SIZE_MIB), (1 << 10, Label.SIZE_KIB))
+_DATE = re.compile(r"(?P<year>[0-9]{4})(-(?P<month>0[1-9]|1[0-2])(-(?P<day>0[1-9]|[12][0-9]|3[01]))?)?")
 EXACT_BELOW_BYTES = 10_240
 """Sizes below this are shown to the byte."""
 
@@ -31,17 +33,27 @@ class _Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     decimal_mark: str = "."
     thousands_mark: str = ","
+    months: tuple[str, ...] = (
+        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "December",
+    )  # fmt: skip
+    day_form: str = "{day} {month} {year}"
+    month_form: str = "{month} {year}"
+    first_day: str = "1"
+    """How the first day of a month is written."""
     sentences: dict[str, str] = {}
     """What the reports say by themselves: ``wording.Label``."""
     checks: dict[str, str] = {}
     """Titles and remedies of checks."""
+    lessons: dict[str, str] = {}
+    """What the training mode says of its cases."""
     not_examined: dict[str, str] = {}
     """What a scan says it did not look at."""
 
     @property
     def all(self) -> dict[str, str]:
         """Every sentence by its English one."""
-        return self.checks | self.not_examined | self.sentences
+        return self.checks | self.lessons | self.not_examined | self.sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,18 @@ class Translator:
         catalogue = _catalogue(self.language)
         marks = {",": catalogue.thousands_mark, ".": catalogue.decimal_mark}
         return "".join(marks.get(c, c) for c in f"{value:,.{decimals}f}")
+
+    def date(self, text: str) -> str:
+        """Return an ISO date, its month or its year as this language writes it; any other text as it is."""
+        found = _DATE.fullmatch(text)
+        if found is None or found["month"] is None:
+            return text
+        catalogue = _catalogue(self.language)
+        month = catalogue.months[int(found["month"]) - 1]
+        if found["day"] is None:
+            return catalogue.month_form.format(month=month, year=found["year"])
+        day = int(found["day"])
+        return catalogue.day_form.format(day=catalogue.first_day if day == 1 else day, month=month, year=found["year"])
 
     def percent(self, ratio: float) -> str:
         """Return ``ratio`` (0 to 1) in percent; anything short of all is never rounded up to 100 %."""
@@ -115,6 +139,7 @@ def _catalogue(language: str) -> _Catalogue:
         part = _read(topic)
         whole.sentences.update(part.sentences)
         whole.checks.update(part.checks)
+        whole.lessons.update(part.lessons)
         whole.not_examined.update(part.not_examined)
     return whole
 

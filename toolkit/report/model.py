@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from toolkit.core.findings import Evidence, Finding, Severity
+from toolkit.report.acceptance import AcceptanceRecord, AcceptedFinding
 from toolkit.report.confidence import Confidence
 from toolkit.report.vulnerability import Answer, ComponentSupport, DataAge, Step, UnusedDecision, Vulnerability
 
@@ -205,6 +206,9 @@ class DataVersions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     triage_sha256: Annotated[
         str | None, Meta(description="SHA-256 of the file with the user's own decisions; null when there was none.")
     ] = None
+    policy_sha256: Annotated[
+        str | None, Meta(description="SHA-256 of the file with accepted risks; null when there was none.")
+    ] = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -236,7 +240,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unused_decisions: Annotated[
         tuple[UnusedDecision, ...], Meta(description="Decisions of the user that were not used, and why.")
     ] = ()
-    findings: Annotated[tuple[Finding, ...], Meta(description="What the checks found.")]
+    findings: Annotated[
+        tuple[Finding, ...], Meta(description="What the checks found, without what stands in accepted.")
+    ]
+    accepted: Annotated[
+        tuple[AcceptedFinding, ...], Meta(description="Findings that do not count, because somebody accepted them.")
+    ] = ()
+    acceptances: Annotated[
+        tuple[AcceptanceRecord, ...], Meta(description="Every accepted risk that was given, and what became of it.")
+    ] = ()
     not_examined: Annotated[
         tuple[str, ...],
         Meta(min_length=1, description="What this report says nothing about, in words; never empty."),
@@ -244,5 +256,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def worst(self) -> Severity | None:
-        """The highest severity among the findings."""
+        """The highest severity among the findings that count."""
         return max((f.severity for f in self.findings), key=lambda s: s.rank, default=None)

@@ -59,6 +59,7 @@ RENDERERS: Final = MappingProxyType(
             _Screen(name="text", suffix="txt", module="toolkit.report.text", translated=True),
             Renderer(name="json", suffix="json", module="toolkit.report.json_report"),
             Renderer(name="html", suffix="html", module="toolkit.report.html", translated=True),
+            Renderer(name="pdf", suffix="pdf", module="toolkit.report.pdf", translated=True),
             Renderer(name="cyclonedx", suffix="cdx.json", module="toolkit.report.cyclonedx"),
             Renderer(name="cyclonedx-vex", suffix="vex.cdx.json", module="toolkit.report.cyclonedx_vex"),
             Renderer(name="openvex", suffix="openvex.json", module="toolkit.report.openvex"),
@@ -66,6 +67,9 @@ RENDERERS: Final = MappingProxyType(
             Renderer(name="spdx", suffix="spdx.json", module="toolkit.report.spdx"),
             Renderer(name="sarif", suffix="sarif", module="toolkit.report.sarif"),
             Renderer(name="csv", suffix="csv", module="toolkit.report.csv_tables"),
+            Renderer(name="cef", suffix="cef", module="toolkit.report.cef"),
+            Renderer(name="syslog", suffix="syslog", module="toolkit.report.syslog"),
+            Renderer(name="ocsf", suffix="ocsf.jsonl", module="toolkit.report.ocsf"),
         )
     }
 )

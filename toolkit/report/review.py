@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from toolkit.core.findings import Severity
+from toolkit.report.acceptance import AcceptanceRecord, AcceptedFinding
 from toolkit.report.model import DataVersions, Fact, Subject, Tool, Unread
 from toolkit.report.vulnerability import MatchStatus
 
@@ -162,6 +163,9 @@ class FindingChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     old_severity: Annotated[Severity | None, Meta(description="In the old image, where it is in both.")] = None
     path: Annotated[str, Meta(description="Where, without the name of the image; empty for the whole.")] = ""
     detail: Annotated[str, Meta(description="What exactly was seen.")] = ""
+    accepted: Annotated[
+        str | None, Meta(description="Name of the acceptance by which it does not count; null when it does.")
+    ] = None
 
 
 class ObservationChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,6 +194,9 @@ class VulnerabilityChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     decision: Annotated[str | None, Meta(description="How soon to act on this device; null when not ranked.")] = None
     exploited: Annotated[bool, Meta(description="Whether it is used in attacks.")] = False
     triaged: Annotated[bool, Meta(description="Whether the user decided about it.")] = False
+    accepted: Annotated[
+        str | None, Meta(description="Name of the acceptance by which it does not count; null when it does.")
+    ] = None
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,12 +218,15 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         tuple[VulnerabilityChange, ...], Meta(description="What applies or applied, the ones that are left too.")
     ] = ()
     not_compared: Annotated[tuple[str, ...], Meta(description="What could not be compared, and why.")] = ()
+    acceptances: Annotated[
+        tuple[AcceptanceRecord, ...], Meta(description="Accepted risks, and what became of them in the new image.")
+    ] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing differs."""
-        same_findings = all(f.presence is Presence.SAME for f in self.findings)
-        same_faults = all(v.fate is Fate.LEFT for v in self.vulnerabilities)
+        """Whether nothing differs that counts."""
+        same_findings = all(f.presence is Presence.SAME or f.accepted for f in self.findings)
+        same_faults = all(v.fate is Fate.LEFT or v.accepted for v in self.vulnerabilities)
         tables = (self.components, self.files, self.memory, self.facts, self.observations)
         return same_findings and same_faults and not any(tables)
 
@@ -252,6 +262,12 @@ class Review(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasons: Annotated[tuple[Reason, ...], Meta(min_length=1, description="Why, by question.")]
     difference: Annotated[Difference | None, Meta(description="What changes; null without the current file.")] = None
     triage: Annotated[TriageCarried, Meta(description="What becomes of the user's decisions.")] = TriageCarried()
+    accepted: Annotated[
+        tuple[AcceptedFinding, ...], Meta(description="Findings that do not count, because somebody accepted them.")
+    ] = ()
+    acceptances: Annotated[
+        tuple[AcceptanceRecord, ...], Meta(description="Every accepted risk that was given, and what became of it.")
+    ] = ()
     not_read: Annotated[tuple[Unread, ...], Meta(description="Parts of the update that were not read.")] = ()
     not_examined: Annotated[
         tuple[str, ...], Meta(min_length=1, description="What this review says nothing about; never empty.")

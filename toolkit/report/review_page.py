@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
 from typing import Final
 
 from toolkit.report.languages import ENGLISH, Translator
 from toolkit.report.markup import Markup, element
+from toolkit.report.page_frame import framed
 from toolkit.report.printable import printable
 from toolkit.report.review import Reason, Review, Weight
 from toolkit.report.review_wording import HEADLINES, QUESTION_NAMES, VERDICT_NAMES, WEIGHT_NAMES, ReviewLabel
-from toolkit.report.review_words import by_question, decisions, not_looked_at, said, tables
+from toolkit.report.review_words import accepted_risks, by_question, decisions, not_looked_at, said, tables
 from toolkit.report.wording import Label
 
 __all__ = ["review_to_html"]
@@ -40,6 +38,13 @@ STYLE: Final = """
 .kinds-of-change h3 { font-size: .95rem; }
 .kinds-of-change li { overflow-wrap: anywhere; }
 .kinds-of-change ul, .plain { padding-left: 1.2rem; }
+@media (max-width: 40rem) {
+  .reasons .question { width: 36%; }
+  .reasons .weight { width: 22%; }
+  .files-of { table-layout: fixed; }
+  .files-of th { width: 30%; }
+  .kinds-of-change { columns: 1; }
+}
 @media print {
   .review { font-size: 8.4pt; line-height: 1.26; }
   .review section { margin-top: 2.4mm; }
@@ -85,26 +90,17 @@ class _Page:
             self._reasons(),
             self._changes(),
             self._listed(ReviewLabel.YOUR_DECISIONS, "decisions", decisions(self._review, self._say)),
+            self._listed(
+                Label.ACCEPTED,
+                "accepted",
+                accepted_risks(self._review.accepted, self._review.acceptances, self._say),
+            ),
             self._listed(ReviewLabel.NOT_LOOKED_AT, "not-looked-at", not_looked_at(self._review, self._say)),
             self._sign_off(),
             class_="review",
         )
-        document = element("html", self._head(), element("body", main), lang=self._say.language)
-        return f"<!DOCTYPE html>\n{document}\n"
-
-    def _head(self) -> Markup:
-        style = (importlib.resources.files("toolkit.report") / "report.css").read_text(encoding="utf-8") + STYLE
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-        return element(
-            "head",
-            element("meta", charset="utf-8"),
-            element("meta", http_equiv="Content-Security-Policy", content=policy),
-            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            element("meta", name="referrer", content="no-referrer"),
-            element("title", f"{self._say(ReviewLabel.REVIEW)}: {self._review.new.name}"),
-            element("style", Markup(style)),
-        )
+        title = f"{self._say(ReviewLabel.REVIEW)}: {self._review.new.name}"
+        return framed(element("body", main), title=title, language=self._say.language, more_style=STYLE)
 
     def _title(self) -> Markup:
         say, review = self._say, self._review
@@ -171,7 +167,7 @@ class _Page:
             blocks.append(element("div", heading, element("ul", *items)))
         return self._section(ReviewLabel.WHAT_CHANGES, "changes", element("div", *blocks, class_="kinds-of-change"))
 
-    def _listed(self, label: ReviewLabel, identifier: str, lines: list[str]) -> Markup:
+    def _listed(self, label: ReviewLabel | Label, identifier: str, lines: list[str]) -> Markup:
         if not lines:
             return Markup("")
         items = (element("li", _short(line)) for line in lines)

@@ -9,7 +9,8 @@ from toolkit.report.languages import ENGLISH, Translator
 from toolkit.report.printable import printable
 from toolkit.report.review import Difference, Review
 from toolkit.report.review_wording import HEADLINES, QUESTION_NAMES, VERDICT_NAMES, WEIGHT_NAMES, ReviewLabel
-from toolkit.report.review_words import by_question, decisions, not_looked_at, said, tables
+from toolkit.report.review_words import accepted_risks, by_question, decisions, not_looked_at, said, tables
+from toolkit.report.wording import Label
 
 __all__ = ["difference_to_text", "review_to_text"]
 
@@ -33,6 +34,10 @@ def difference_to_text(difference: Difference, *, language: str = ENGLISH) -> st
     lines += _marked(say(ReviewLabel.BEFORE), f"{difference.old.name}  SHA-256 {difference.old.sha256}")
     lines += _marked(say(ReviewLabel.NOW), f"{difference.new.name}  SHA-256 {difference.new.sha256}")
     lines += _tables(difference, say, ROWS_IN_DIFFERENCE)
+    if difference.acceptances:
+        lines += ["", say(Label.ACCEPTED)]
+        for text in accepted_risks((), difference.acceptances, say):
+            lines += _wrapped(text, "  - ")
     lines += [line for what in difference.not_compared for line in ["", *_wrapped(say(what))]]
     return "".join(f"{line}\n" for line in lines)
 
@@ -54,6 +59,7 @@ def _review(review: Review, say: Translator) -> Iterator[str]:
         yield from _tables(review.difference, say, ROWS_IN_REVIEW)
     for heading, lines in (
         (ReviewLabel.YOUR_DECISIONS, decisions(review, say)),
+        (Label.ACCEPTED, accepted_risks(review.accepted, review.acceptances, say)),
         (ReviewLabel.NOT_LOOKED_AT, not_looked_at(review, say)),
     ):
         if lines:

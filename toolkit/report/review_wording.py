@@ -38,6 +38,7 @@ class ReviewLabel(enum.StrEnum):
     YOUR_DECISIONS = "Your own decisions about vulnerabilities"
     DECISION_CARRIED = "Carried over: {what}"
     DECISION_UNUSED = "Not used: {what}"
+    SET_ASIDE = "accepted, does not count: {name}"
     AND_MORE = "and {count} more; see the long form: medharden diff"
     NOT_READ_PART = "Not read: {path}: {reason}"
     SIGN_INSTALL = "Install"
@@ -82,6 +83,17 @@ class ReviewLabel(enum.StrEnum):
         "The file itself is not signed, only a part inside it is, and that signature was not verified. "
         "Take the part out with `medharden extract` and verify it with `medharden image verify`."
     )
+    SIGNED_BY_STRANGER = (
+        "It is signed by {signers}, and nobody here can say whether that is the manufacturer: {reason}. Ask the "
+        "manufacturer for the key or certificate, by another way than the file, and give it with --trust."
+    )
+    SIGNED_IN_PART = (
+        "A part of it was verified: {signers}. Nobody vouches for {count} other files in it, the first is {path}."
+    )
+    SIGNATURE_BROKEN = (
+        "A signature in it does not fit what it signs ({way}, {path}, {signer}): the file is damaged or was changed "
+        "after it was signed. Get it again from the manufacturer's own channel."
+    )
     SIGNATURE_EMPTY = "The format has a place for a signature and it is empty: {what}. Anybody can have made this file."
     SIGNATURE_LOST = "What is installed now carries a signature and this file carries none."
     ONLY_CHECKSUM = (
@@ -100,6 +112,15 @@ class ReviewLabel(enum.StrEnum):
     # model
     NO_PROFILE = "No device profile was given, so nobody can say whether it is for your model. Give one with --profile."
     BOUND_TO_MODEL = "Its signed description names model {model}, which is the one of the profile."
+    NAMED_IN_PROFILE = "It says that it is for {model}, a name of the device in the profile ({name})."
+    OTHER_NAME = (
+        "It says that it is for {said}, which is no name of the device in the profile. Ask the manufacturer whether "
+        "that is your model."
+    )
+    OTHER_USB_DEVICE = (
+        "It is for the USB device {new}, and the profile gives {old} to the device. Ask the manufacturer whether that "
+        "is how it reports while it is updated."
+    )
     PROCESSOR_FITS = "Its program is for {arch}, a processor that the profile names."
     MEMORY_FITS = "It writes only where the profile says that the device has memory."
     OTHER_PROCESSOR = "It is made for another processor: {detail}."
@@ -119,6 +140,10 @@ class ReviewLabel(enum.StrEnum):
         "Give it with --current, or ask the manufacturer."
     )
     SAME_FILE = "It is the file that is installed now, byte for byte."
+    STAMP_EARLIER = (
+        "It was made earlier than what is installed now: {what}, {old} before, {new} now. Ask whether that is meant."
+    )
+    DOWNGRADE_WANTED = "It says of itself that it leads back to an older version. Ask the manufacturer why."
     OLDER = "It is older than what is installed now: {what} was {old} and is {new}."
     COUNTER_LOWER = (
         "Its counter against going back is lower than that of the installed version: {old} before, {new} now."

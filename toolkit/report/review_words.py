@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from toolkit.report.acceptance import AcceptanceRecord, AcceptedFinding
+from toolkit.report.acceptance_words import AcceptedRow, accepted_findings, accepted_text, open_lines
+from toolkit.report.accepting import HELD
 from toolkit.report.languages import Translator
 from toolkit.report.review import Change, Difference, Fate, FileChange, Presence, Question, Reason, Review
 from toolkit.report.review_wording import CHANGE_NAMES, FATE_NAMES, ReviewLabel
 
-__all__ = ["Table", "by_question", "decisions", "not_looked_at", "said", "tables"]
+__all__ = ["Table", "accepted_risks", "by_question", "decisions", "not_looked_at", "said", "tables"]
 
 MOST_DECISIONS = 8
 MOST_NOT_READ = 3
@@ -36,6 +39,27 @@ def decisions(review: Review, say: Translator) -> list[str]:
     lines = [say(ReviewLabel.DECISION_UNUSED, what=what) for what in review.triage.unused]
     lines += [say(ReviewLabel.DECISION_CARRIED, what=what) for what in review.triage.carried]
     return lines[:MOST_DECISIONS] + _more(len(lines) - MOST_DECISIONS, say)
+
+
+def accepted_risks(
+    accepted: Sequence[AcceptedFinding], acceptances: Sequence[AcceptanceRecord], say: Translator
+) -> list[str]:
+    """Return what does not count and until when, and which acceptances have run out or are of no use, in words."""
+    rows = [
+        f"{row.title} ({row.where}). {accepted_text(row.record, say)}" for row in _accepted(accepted, acceptances, say)
+    ]
+    lines = [*open_lines(acceptances, say), *rows]
+    return lines[:MOST_DECISIONS] + _more(len(lines) - MOST_DECISIONS, say)
+
+
+def _accepted(
+    accepted: Sequence[AcceptedFinding], acceptances: Sequence[AcceptanceRecord], say: Translator
+) -> Iterator[AcceptedRow]:
+    """Yield a row for each finding that does not count, and one for each vulnerability."""
+    yield from accepted_findings(accepted, acceptances, say)
+    for record in acceptances:
+        if record.acceptance.vulnerability is not None and record.state in HELD:
+            yield AcceptedRow("", record.acceptance.vulnerability, str(record.acceptance.component), record)
 
 
 def not_looked_at(review: Review, say: Translator) -> list[str]:
@@ -110,13 +134,18 @@ def _findings(difference: Difference, say: Translator) -> Iterator[tuple[str, st
     rows = [row for row in difference.findings if row.presence is not Presence.SAME]
     for row in sorted(rows, key=lambda row: (row.presence is Presence.GONE, -row.severity.rank)):
         where = f" ({row.path})" if row.path else ""
-        yield say(CHANGE_NAMES[names[row.presence]]), f"{say(row.title)}{where}"
+        yield say(CHANGE_NAMES[names[row.presence]]), f"{say(row.title)}{where}{_set_aside(row.accepted, say)}"
 
 
 def _vulnerabilities(difference: Difference, say: Translator) -> Iterator[tuple[str, str]]:
     fates = list(Fate)
     for row in sorted(difference.vulnerabilities, key=lambda row: (fates.index(row.fate), -(row.score or 0), row.id)):
-        yield say(FATE_NAMES[row.fate]), f"{row.id}: {row.component} {_step(row.old_version, row.new_version)}"
+        step = _step(row.old_version, row.new_version)
+        yield say(FATE_NAMES[row.fate]), f"{row.id}: {row.component} {step}{_set_aside(row.accepted, say)}"
+
+
+def _set_aside(acceptance: str | None, say: Translator) -> str:
+    return f" - {say(ReviewLabel.SET_ASIDE, name=acceptance)}" if acceptance is not None else ""
 
 
 def _files(difference: Difference, say: Translator) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from toolkit.core.findings import Evidence, Finding, Severity
+from toolkit.report.acceptance import AcceptanceRecord, finding_key
+from toolkit.report.accepting import counting
 from toolkit.report.exchange import action_of, as_json, notes_of, placed, source_url
 from toolkit.report.model import Report
 from toolkit.report.vulnerability import MatchStatus, Vulnerability
@@ -51,8 +53,17 @@ Result = dict[str, Any]
 def to_sarif(report: Report) -> bytes:
     """Return the report as one SARIF run."""
     rules: Rules = {}
+    held = counting(report)
     results = [_finding(report, finding, rules) for finding in report.findings]
-    results += [_vulnerability(report, entry, numbers, rules) for entry, numbers in placed(report)]
+    results += [
+        _finding(report, each.finding, rules) | _suppressed(held.get(each.acceptance)) for each in report.accepted
+    ]
+    results += [
+        _vulnerability(report, entry, numbers, rules) | _suppressed(held.get(entry.accepted or ""))
+        for entry, numbers in placed(report)
+    ]
+    for result in results if report.acceptances else ():
+        result.setdefault("suppressions", [])  # section 3.27.23: all results of a run say it, or none does
     numbers = {name: number for number, name in enumerate(rules)}
     for result in results:
         result["ruleIndex"] = numbers[result["ruleId"]]
@@ -78,6 +89,15 @@ def to_sarif(report: Report) -> bytes:
         "results": results,
     }
     return as_json({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _suppressed(record: AcceptanceRecord | None) -> Result:
+    """Return that a result was accepted outside the image, as SARIF section 3.35 has it; nothing when it was not."""
+    if record is None:
+        return {}
+    accepted = record.acceptance
+    justification = f"Accepted until {accepted.until} by {accepted.owner}: {accepted.reason}"
+    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": justification}]}
 
 
 def _artifact(report: Report) -> dict[str, Any]:
@@ -113,7 +133,10 @@ def _finding(report: Report, finding: Finding, rules: Rules) -> Result:
         "level": "none" if finding.severity is Severity.INFO else _LEVELS[finding.severity],
         "message": {"text": " ".join(filter(None, (finding.title, finding.detail, finding.remedy))) or finding.check},
         "locations": _locations(report, finding.evidence),
-        "partialFingerprints": _fingerprint(rule, finding.detail, finding.evidence),
+        "partialFingerprints": {
+            **_fingerprint(rule, finding.detail, finding.evidence),
+            "medhardenKey/v1": finding_key(finding),
+        },
         "properties": {"security-severity": _SCORES[finding.severity], "severity": finding.severity.value},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from toolkit.report.languages import Translator
 from toolkit.report.markup import Markup, element, join
@@ -10,6 +11,9 @@ from toolkit.report.model import Report
 from toolkit.report.wording import Label
 
 __all__ = ["Sheet"]
+
+_OF_NUMBERS: Final = frozenset({"counts", "regions"})
+"""Tables that a narrow screen moves sideways; in the others sentences stand, which it shows below each other."""
 
 
 class Sheet:
@@ -32,7 +36,12 @@ class Sheet:
         """Return a table with heads over its columns."""
         head = element("tr", *(element("th", self.say(label), scope="col") for label in heads))
         body = element("tbody", join(rows, "\n"))
-        return element("table", element("thead", head), body, class_=class_ or None)
+        classes = class_ if class_ in _OF_NUMBERS else f"{class_} stacked".strip()
+        return element("table", element("thead", head), body, class_=classes)
+
+    def wide(self, name: str, content: Markup) -> Markup:
+        """Return content that a narrow screen moves sideways, by keys too, rather than make it too small to read."""
+        return element("div", content, class_="wide", tabindex=0, role="group", aria_label=name)
 
     def facts(self, facts: Iterable[tuple[Label, str]]) -> Markup:
         """Return names and values, one row each."""
@@ -46,6 +55,12 @@ class Sheet:
         if count <= 0:
             return Markup("")
         return element("p", self.say(Label.MORE_ROWS_JSON, count=self.say.number(count)), class_="more")
+
+    def more_below(self, count: int) -> Markup:
+        """Return how many rows stand on the pages that follow; nothing when none do."""
+        if count <= 0:
+            return Markup("")
+        return element("p", self.say(Label.MORE_BELOW, count=self.say.number(count)), class_="more")
 
     def list(self, items: Iterable[str]) -> Markup:
         """Return a list of items."""

@@ -6,14 +6,20 @@ import enum
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from types import MappingProxyType
 
 from toolkit.core.findings import Evidence, Finding, Severity
+from toolkit.report.acceptance_words import acceptance_notes
+from toolkit.report.days import is_day
 from toolkit.report.languages import Translator
 from toolkit.report.model import Component, Fact, RegionKind, RegionRecord, Report
-from toolkit.report.vulnerability import Decision
+from toolkit.report.vulnerability import Decision, HumanImpact
 from toolkit.report.wording import CONFIDENCE_NAMES, FACT_NAMES, SEVERITY_NAMES, Label
 
 __all__ = [
+    "BENCH_SESSION",
+    "STAKES",
     "Light",
     "Share",
     "Verdict",
@@ -21,13 +27,18 @@ __all__ = [
     "ages_text",
     "counts_text",
     "coverage_text",
+    "due_text",
     "evidence_text",
     "fact_text",
     "identity",
     "in_words",
+    "is_of_bench",
     "notes",
+    "page_one_facts",
     "runs_by_path",
     "shares",
+    "stake",
+    "title",
     "to_settle",
     "upper_rows",
     "verdict",
@@ -36,6 +47,25 @@ __all__ = [
 ]
 
 
+_HARM_METRIC = "Human Impact"
+"""Name of the answer that says what the worst harm is."""
+STAKES = MappingProxyType(
+    {
+        HumanImpact.LOW: Label.STAKE_LOW,
+        HumanImpact.MEDIUM: Label.STAKE_MEDIUM,
+        HumanImpact.HIGH: Label.STAKE_HIGH,
+        HumanImpact.VERY_HIGH: Label.STAKE_VERY_HIGH,
+    }
+)
+"""What a failure of the device can do to a patient."""
+_TO_ANSWER = timedelta(days=30)
+"""Time in which a maker tells its customers of a risk that is not under control, and how to live with it.
+
+Source: FDA, Postmarket Management of Cybersecurity in Medical Devices (2016), section VII.B.
+"""
+
+BENCH_SESSION = "bench-session"
+"""Format of the subject of a report on a device that was tried on the bench."""
 OF_STEPS = frozenset({"known-exploited", "vulnerable-component"})
 """Checks whose findings the list of vulnerable components tells better."""
 
@@ -64,33 +94,75 @@ class Share:
     size: int
 
 
+def is_of_bench(report: Report) -> bool:
+    """Tell whether a device was tried on the bench, and no firmware file was examined."""
+    return report.image.format == BENCH_SESSION
+
+
+def title(report: Report) -> Label:
+    """Return what the report is."""
+    return Label.BENCH_REPORT if is_of_bench(report) else Label.REPORT
+
+
 def verdict(report: Report) -> Verdict:
     """Return the traffic light: red from a finding of severity high on, amber otherwise."""
     if report.worst is None:
         return Verdict(Light.AMBER, Label.HEADLINE_NOTHING)
     if report.worst.rank >= Severity.HIGH.rank:
-        return Verdict(Light.RED, Label.HEADLINE_RED)
+        return Verdict(Light.RED, Label.BENCH_HEADLINE_RED if is_of_bench(report) else Label.HEADLINE_RED)
     return Verdict(Light.AMBER, Label.HEADLINE_AMBER)
 
 
 def notes(report: Report, say: Translator) -> list[str]:
     """Return what stands beside the light about known vulnerabilities: how many components to act on, and the data."""
     data = report.data
+    accepted = [note] if (note := acceptance_notes(report.acceptances, say)) else []
     if not data.vulnerabilities:
-        return [say(Label.NOT_LOOKED_UP)]
+        return [say(Label.NOT_LOOKED_UP), *accepted]
     tally = Counter(step.decision for step in report.steps)
     now = say(Label.DO_NOW_COUNT, count=say.number(tally[Decision.IMMEDIATE]))
     soon = say(Label.DO_SOON_COUNT, count=say.number(tally[Decision.OUT_OF_CYCLE]))
-    found = [say(Label.DATA_NOTE, data=ages_text(report, say), day=data.day or say(Label.NOT_KNOWN))]
+    day = say.date(data.day) if data.day else say(Label.NOT_KNOWN)
+    found = [say(Label.DATA_NOTE, data=ages_text(report, say), day=day)]
     if data.profile is None and report.steps:
         found.append(say(Label.NO_PROFILE_NOTE))
-    return [f"{now} {soon}", " ".join(found)]
+    return [f"{now} {soon}", *accepted, " ".join(found)]
+
+
+def stake(report: Report) -> HumanImpact | None:
+    """Return what a failure of the device can do to a patient; None where nothing was looked up that says it."""
+    if report.steps:
+        return max((step.human_impact for step in report.steps), key=list(HumanImpact).index)
+    for answer in report.answers:
+        if answer.metric == _HARM_METRIC:
+            named = (impact for impact in HumanImpact if answer.value.endswith(f"({impact})"))
+            return next(named, HumanImpact.VERY_HIGH)  # not knowing the harm is taken for the worst
+    return None
+
+
+def due_text(report: Report, say: Translator) -> str:
+    """Return by when to act on what the light says."""
+    if verdict(report).light is Light.AMBER:
+        return say(Label.DUE_AMBER)
+    words = [say(Label.BENCH_DUE_RED if is_of_bench(report) else Label.DUE_RED)]
+    if report.data.day is not None and is_day(report.data.day):
+        is_now = any(step.decision is Decision.IMMEDIATE for step in report.steps)
+        day = date.fromisoformat(report.data.day) + (timedelta() if is_now else _TO_ANSWER)
+        words.append(say(Label.DUE_RUNNING, date=say.date(day.isoformat())))
+    return " ".join(words)
+
+
+def page_one_facts(report: Report, say: Translator) -> list[tuple[Label, str]]:
+    """Return what the light means for the patient, where that is known, and by when to act."""
+    impact = stake(report)
+    patient = [(Label.FOR_THE_PATIENT, say(STAKES[impact]))] if impact is not None else []
+    return [*patient, (Label.DUE, due_text(report, say))]
 
 
 def ages_text(report: Report, say: Translator) -> str:
     """Return the vulnerability data that was asked, with its days; empty when none was."""
     ages = report.data.vulnerabilities
-    return ", ".join(f"{say(age.name)} ({age.date})" if age.date else say(age.name) for age in ages)
+    return ", ".join(f"{say(age.name)} ({say.date(age.date)})" if age.date else say(age.name) for age in ages)
 
 
 def to_settle(report: Report) -> list[Finding]:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TextIO
 
 from toolkit.core.findings import Finding, Severity
+from toolkit.report.acceptance_words import accepted_rows, accepted_text, open_lines, returned_text
+from toolkit.report.accepting import returned_findings
 from toolkit.report.languages import ENGLISH, Translator
 from toolkit.report.model import Component, RegionRecord, Report
 from toolkit.report.printable import printable
@@ -20,8 +22,10 @@ from toolkit.report.summary import (
     identity,
     in_words,
     notes,
+    page_one_facts,
     runs_by_path,
     shares,
+    title,
     upper_rows,
     verdict,
     version_text,
@@ -123,6 +127,7 @@ class _Page:
         self._steps()
         self._components()
         self._findings()
+        self._accepted()
         self._regions()
         self._limits()
 
@@ -168,12 +173,14 @@ class _Page:
         say, report = self._say, self._report
         light = verdict(report)
         made_by = say(Label.MADE_BY, name=report.tool.name, version=report.tool.version)
-        self._print(self._text(f"{say(Label.REPORT)}: {report.subject.name}", "bold"), self._text(made_by, "dim"), "")
+        self._print(self._text(f"{say(title(report))}: {report.subject.name}", "bold"), self._text(made_by, "dim"), "")
         word = say(light.light.value).upper()
         grid = self._grid(len(word) + 2, None, indent=2)
         self._row(grid, self._text(f" {word} ", _LIGHT_STYLES[light.light]), self._text(say(light.headline), "bold"))
         for note in (*notes(report, say), counts_text(report, say)):
             self._row(grid, "", note)
+        for label, words in page_one_facts(report, say):
+            self._row(grid, "", say(Label.PAIR, name=say(label), value=words))
         self._print(grid)
 
     def _identity(self) -> None:
@@ -256,14 +263,36 @@ class _Page:
             self._paragraph(say(Label.NO_FINDINGS))
             return
         names = {severity: say(name).upper() for severity, name in SEVERITY_NAMES.items()}
+        returned = returned_findings(self._report)
         for finding in findings[:MOST_FINDINGS]:
             grid = self._grid(max(map(len, names.values())), None)
             severity = self._text(names[finding.severity], _SEVERITY_STYLES[finding.severity])
             self._row(grid, severity, self._text(say(finding.title), "bold"))
             for line in self._about(finding):
                 self._row(grid, "", line)
+            if finding in returned:
+                self._row(grid, "", self._text(returned_text(returned[finding], say), "bold"))
             self._print(grid)
         self._more(len(findings) - MOST_FINDINGS)
+
+    def _accepted(self) -> None:
+        """Write what does not count, and what is to be done about the file of accepted risks."""
+        say = self._say
+        rows = list(accepted_rows(self._report, say))
+        lines = list(open_lines(self._report.acceptances, say))
+        if not rows and not lines:
+            return
+        self._heading(Label.ACCEPTED)
+        for row in rows[:MOST_FINDINGS]:
+            grid = self._grid(10, None)
+            self._row(grid, row.severity.upper(), self._text(row.title, "bold"))
+            self._row(grid, "", row.where)
+            self._row(grid, "", accepted_text(row.record, say))
+            self._print(grid)
+        self._more(len(rows) - MOST_FINDINGS)
+        for line in lines[:MOST_FINDINGS]:
+            self._bullet(line)
+        self._more(len(lines) - MOST_FINDINGS)
 
     def _about(self, finding: Finding) -> Iterator[str]:
         say = self._say

@@ -8,6 +8,7 @@ from typing import Final
 
 from toolkit.report.languages import Translator
 from toolkit.report.model import Report
+from toolkit.report.summary import STAKES
 from toolkit.report.vulnerability import Decision, Exploitation, Exposure, HumanImpact, MatchStatus, Step
 from toolkit.report.wording import Label
 
@@ -56,14 +57,6 @@ _FROM: Final = MappingProxyType(
         Exposure.SMALL: Label.FROM_THE_DEVICE,
     }
 )
-_STAKES: Final = MappingProxyType(
-    {
-        HumanImpact.LOW: Label.STAKE_LOW,
-        HumanImpact.MEDIUM: Label.STAKE_MEDIUM,
-        HumanImpact.HIGH: Label.STAKE_HIGH,
-        HumanImpact.VERY_HIGH: Label.STAKE_VERY_HIGH,
-    }
-)
 
 
 def applies_text(*, is_certain: bool, say: Translator) -> str:
@@ -73,7 +66,7 @@ def applies_text(*, is_certain: bool, say: Translator) -> str:
 
 def meaning_text(exploitation: Exploitation, exposure: Exposure, impact: HumanImpact, say: Translator) -> str:
     """Return what is known of attacks, from where they could come, and what is at stake."""
-    return " ".join(map(say, (_USED[exploitation], _FROM[exposure], _STAKES[impact])))
+    return " ".join(map(say, (_USED[exploitation], _FROM[exposure], STAKES[impact])))
 
 
 def step_name(step: Step, say: Translator) -> str:
@@ -128,7 +121,7 @@ def step_cure(step: Step, say: Translator) -> str:
     if step.isolate:
         sentences.append(say(Label.ISOLATE, ports="; ".join(step.isolate)))
     if step.replace_by is not None:
-        sentences.append(say(Label.REPLACE_BY, date=step.replace_by))
+        sentences.append(say(Label.REPLACE_BY, date=say.date(step.replace_by)))
     return " ".join(sentences)
 
 

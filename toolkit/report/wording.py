@@ -21,17 +21,27 @@ class Label(enum.StrEnum):
 
     # the head of the page
     REPORT = "Firmware report"
+    BENCH_REPORT = "Bench report"
     MADE_BY = "Made by {name} {version}"
 
     # traffic light
     RED = "Red"
     AMBER = "Amber"
     HEADLINE_RED = "Serious findings. Do not put this image into use before they are settled."
+    BENCH_HEADLINE_RED = "Serious findings. Do not use a device of this kind before they are settled."
     HEADLINE_AMBER = "No serious finding, but there are findings to read before you decide."
     HEADLINE_NOTHING = "Nothing found by the checks that ran. This is not an all-clear."
     NOT_LOOKED_UP = "Known vulnerabilities were not looked up."
     COUNT_OF = "{count} {name}"
     CHECKS_RAN = "Checks that ran"
+
+    # what it means, and until when to act
+    FOR_THE_PATIENT = "For the patient"
+    DUE = "When"
+    DUE_RED = "Before this image is put into use."
+    BENCH_DUE_RED = "Before a device of this kind is put into use."
+    DUE_RUNNING = "Devices that run it already: by {date}."
+    DUE_AMBER = "Before the decision at the end of this report is signed."
 
     # what it is
     WHAT_IT_IS = "What it is"
@@ -84,6 +94,48 @@ class Label(enum.StrEnum):
     CHECK = "Check"
     AT_OFFSET = "{path} at offset {offset}"
     AT_ADDRESS = "address {address}"
+
+    KEY = "Key"
+
+    # accepted risks
+    ACCEPTED = "Accepted risks"
+    ACCEPTED_NOTE = "They are known and do not count: for each somebody answers until the day that stands there."
+    ACCEPTED_UNTIL = "Accepted until {date} by {owner}, because: {reason}"
+    ACCEPTED_COUNT = "Accepted risks that do not count: {count}."
+    SOON_COUNT = "Of them run out within 30 days: {count}."
+    RAN_OUT_COUNT = "Acceptances that have run out: {count}."
+    RUNS_OUT_IN = "Days left: {days}. Decide again before then."
+    RAN_OUT = "Its acceptance has run out and it counts again: until {date}, {owner}: {reason}"
+    RAN_OUT_FOR = "The acceptance of {what} has run out: until {date}, {owner}: {reason}"
+    UNUSED_ACCEPTANCE = "Nothing in this image is what {what} accepts: {subject}. Take it out, or look why."
+    POLICY = "Accepted risks from a file"
+
+    # pictures
+    PICTURES = "In pictures"
+    SEVERITY_CHART = "Severity by what is at stake for the patient"
+    SEVERITY_CHART_NOTE = (
+        "Known vulnerabilities that apply or may apply, by the harm that a failure can do on this device; "
+        "and the findings of the checks."
+    )
+    OF_CHECKS = "Findings of the checks"
+    SUPPORT_CHART = "Age of components: end of support"
+    SUPPORT_CHART_NOTE = (
+        "Left of the line support had ended on {date}, right of it it goes on. Versions of the same part may differ."
+    )
+    ENDED_FOR = "ended {years} years ago"
+    GOES_ON_FOR = "{years} years left"
+    FILE_CHART = "Map of the file"
+    FILE_CHART_NOTE = "The file from its first byte to its last, to size; a table of the same stands in the annex."
+    NUMBERS_OF_CHART = "The same in numbers"
+    SEVERITY = "Severity"
+    COUNT = "Number"
+    YEARS = "Years"
+    UNRANKED = "Not known"
+
+    # searching and sorting on screen
+    SEARCH = "Search in this report"
+    SEARCH_FOUND = "Shown: {count} of {total}"
+    SORT_BY = "Sort by {name}"
 
     # severities
     CRITICAL = "Critical"
@@ -149,7 +201,7 @@ class Label(enum.StrEnum):
     NO_KNOWN_VULNERABILITY = (
         "In this data nothing is known against the components that were named. That does not mean there is nothing."
     )
-    MORE_STEPS = "{count} more components"
+    MORE_VULNERABLE = "More vulnerable components"
     DATA_NOTE = "Vulnerability data of {data}; judged on {day}. It is not complete: what is not in it is not shown."
     NO_PROFILE_NOTE = "No device profile was given: the worst was assumed of reach and harm."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.resources
 import itertools
 import re
 from html.parser import HTMLParser
@@ -14,13 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.core.findings import Severity
-from toolkit.report.html import MOST_COMPONENTS, MOST_FINDINGS, MOST_REGIONS, to_html
+from toolkit.report.annex_pages import MOST_REGIONS
+from toolkit.report.html import MOST_COMPONENTS, MOST_FINDINGS, to_html
 from toolkit.report.json_report import from_json, to_json
 from toolkit.report.languages import languages
 from toolkit.report.model import Report
 
 VOID = {"br", "col", "meta"}
-ACTIVE = {"script", "iframe", "object", "embed", "form", "input", "base", "link", "img", "a", "video", "audio"}
+ACTIVE = {"iframe", "object", "embed", "form", "input", "base", "link", "img", "a", "video", "audio"}
+
+
+SCRIPT = (importlib.resources.files("toolkit.report") / "report.js").read_text(encoding="utf-8")
 
 
 class _Page(HTMLParser):
@@ -32,6 +37,7 @@ class _Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.style = ""
+        self.script = ""
         self._open: list[str] = []
         self.feed(self.source)
         self.close()
@@ -48,6 +54,8 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open and self._open[-1] == "style":
             self.style += data
+        elif self._open and self._open[-1] == "script":
+            self.script += data
         else:
             self.text += f"{data} " if data.strip() else ""
 
@@ -65,9 +73,12 @@ def _policy(page: _Page) -> str:
 
 
 @given(st.data())
-def test_any_report_is_a_page_without_active_content(reports: st.SearchStrategy[Report], data: st.DataObject) -> None:
+def test_any_report_is_a_page_with_no_active_content_but_our_script(
+    reports: st.SearchStrategy[Report], data: st.DataObject
+) -> None:
     page = _Page(data.draw(reports))
     assert {tag for tag, _ in page.tags} & ACTIVE == set()
+    assert page.script == SCRIPT
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "style"]
     assert all(c.isprintable() or c in "\n\u00a0" for c in page.source)
 
@@ -85,7 +96,8 @@ def test_hostile_names_are_shown_as_the_text_they_are(sample_report: Report) -> 
     assert {tag for tag, _ in page.tags} & ACTIVE == set()
     assert "<script>alert(1)</script>\\x1b[31m\\u202egnp.exe" in page.text
     assert "\u202e" not in page.source
-    assert "<script" not in page.source
+    assert page.source.count("<script") == 1
+    assert page.script == SCRIPT
 
 
 def test_the_page_asks_for_nothing_outside_itself(sample_report: Report) -> None:
@@ -98,9 +110,10 @@ def test_the_page_asks_for_nothing_outside_itself(sample_report: Report) -> None
     ]
     assert references == []
     assert "url(" not in page.style
+    assert not re.search(r"fetch|XMLHttp|import|eval|innerHTML|https?:|Storage|cookie", page.script)
     assert "@import" not in page.style
     fills = {a["fill"] for a in page.all("rect") if a.get("fill")}
-    assert all(fill == "none" or re.fullmatch(r"url\(#over-\w+\)", fill or "") for fill in fills)
+    assert all(fill == "none" or re.fullmatch(r"url\(#over-[\w-]+\)", fill or "") for fill in fills)
 
 
 def test_every_pattern_that_is_used_is_defined_once(sample_report: Report) -> None:
@@ -111,10 +124,13 @@ def test_every_pattern_that_is_used_is_defined_once(sample_report: Report) -> No
     assert used <= set(defined)
 
 
-def test_the_security_policy_allows_our_style_and_nothing_else(sample_report: Report) -> None:
+def test_the_security_policy_allows_our_style_and_script_and_nothing_else(sample_report: Report) -> None:
     page = _Page(sample_report)
-    digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
-    assert _policy(page) == (f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+    style, script = (base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in (page.style, page.script))
+    assert _policy(page) == (
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def test_every_style_that_is_used_is_written(sample_report: Report) -> None:
@@ -226,7 +242,7 @@ def test_more_address_spaces_than_are_drawn_are_counted(sample_report: Report) -
     row = sample_report.regions[2]
     rows = tuple(msgspec.structs.replace(row, path=f"{n}.bin", depth=0) for n in range(11))
     page = _Page(msgspec.structs.replace(sample_report, regions=rows))
-    assert len(page.all("figure")) == 8
+    assert len([a for a in page.all("svg") if a.get("class") == "map"]) == 8
     assert "3 more address spaces are not drawn" in page.words()
 
 

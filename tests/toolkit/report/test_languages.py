@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 import firmware_checks.vulnerabilities
 import toolkit.report
 from toolkit.core.errors import InputError
+from toolkit.hardening.decommission.words import CertificateLabel
+from toolkit.hardening.legacy.words import LegacyLabel
 from toolkit.report.languages import Translator, _catalogue, _sentences, languages, missing_translations
+from toolkit.report.lesson_wording import LessonLabel
 from toolkit.report.review_wording import ReviewLabel
 from toolkit.report.wording import Label
 
+SENTENCES = (*Label, *ReviewLabel, *LessonLabel, *LegacyLabel, *CertificateLabel)
+"""All that pages say by themselves."""
 OTHERS = [language for language in languages() if language != "en"]
 PLACES = re.compile(r"\{\w+\}")
 
@@ -26,12 +31,12 @@ def test_hospitals_read_english_french_and_spanish() -> None:
 
 @pytest.mark.parametrize("language", languages())
 def test_every_sentence_the_reports_say_is_translated(language: str) -> None:
-    assert missing_translations((*Label, *ReviewLabel), language) == ()
+    assert missing_translations(SENTENCES, language) == ()
 
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_translation_is_left_over(language: str) -> None:
-    assert set(_catalogue(language).sentences) - set(map(str, (*Label, *ReviewLabel))) == set()
+    assert set(_catalogue(language).sentences) - set(map(str, SENTENCES)) == set()
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -104,3 +109,17 @@ def test_a_part_is_never_shown_as_nothing_or_as_all(ratio: float) -> None:
 
 def test_nothing_and_all_are_shown_without_decimals() -> None:
     assert [Translator().percent(ratio) for ratio in (0, 1)] == ["0 %", "100 %"]
+
+
+@pytest.mark.parametrize(
+    ("language", "day", "first", "month"),
+    [
+        ("en", "24 November 2026", "1 March 2027", "July 2019"),
+        ("fr", "24\u00a0novembre 2026", "1er\u00a0mars 2027", "juillet 2019"),
+        ("es", "24 de noviembre de 2026", "1 de marzo de 2027", "julio de 2019"),
+    ],
+)
+def test_dates_look_as_the_language_writes_them(language: str, day: str, first: str, month: str) -> None:
+    say = Translator(language)
+    assert [say.date(text) for text in ("2026-11-24", "2027-03-01", "2019-07")] == [day, first, month]
+    assert [say.date(text) for text in ("2019", "2019-13", "soon", "")] == ["2019", "2019-13", "soon", ""]

@@ -12,8 +12,8 @@ from toolkit.report import RENDERERS, renderer
 from toolkit.report.languages import languages
 from toolkit.report.model import Report
 
-OF_ANY_REPORT = [name for name in RENDERERS if name not in ("openvex", "csaf-vex")]
-"""Those two cannot say that nothing is known; test_vex_documents.py looks at them."""
+OF_ANY_REPORT = [name for name in RENDERERS if name not in ("openvex", "csaf-vex", "pdf")]
+"""Two cannot say that nothing is known, test_vex_documents.py looks at them; test_paper.py looks at the third."""
 
 
 def test_the_documents_are_those_of_the_command_line() -> None:
@@ -21,6 +21,7 @@ def test_the_documents_are_those_of_the_command_line() -> None:
         "text": "txt",
         "json": "json",
         "html": "html",
+        "pdf": "pdf",
         "cyclonedx": "cdx.json",
         "cyclonedx-vex": "vex.cdx.json",
         "openvex": "openvex.json",
@@ -28,6 +29,9 @@ def test_the_documents_are_those_of_the_command_line() -> None:
         "spdx": "spdx.json",
         "sarif": "sarif",
         "csv": "csv",
+        "cef": "cef",
+        "syslog": "syslog",
+        "ocsf": "ocsf.jsonl",
     }
 
 
@@ -61,8 +65,8 @@ def test_a_document_shown_is_the_document_written(
 
 
 def test_a_document_there_is_none_of_is_told_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"'pdf'.*text, json, html, cyclonedx"):
-        renderer("pdf")
+    with pytest.raises(InputError, match=r"'docx'.*text, json, html, pdf, cyclonedx"):
+        renderer("docx")
 
 
 def test_naming_the_documents_loads_none_of_what_makes_them() -> None:

@@ -64,7 +64,7 @@ def test_looked_up_vulnerabilities_name_their_data_and_day_and_that_it_is_not_co
     data = vulnerable_report.data
     nothing = msgspec.structs.replace(empty_report, data=data)
     incomplete = (
-        "Vulnerability data of facts shipped with medharden (2026-11-24), epss; judged on 2026-11-25. "
+        "Vulnerability data of facts shipped with medharden (24 November 2026), epss; judged on 25 November 2026. "
         "It is not complete: what is not in it is not shown."
     )
     assert notes(nothing, SAY) == [

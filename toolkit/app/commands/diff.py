@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.app.accepted_risks import policy_option
 from toolkit.app.moment import clock_option
 
 LANGUAGES = ("en", "fr", "es")
@@ -19,8 +20,8 @@ Examples:
 
 \b
 Exit codes:
-  0  nothing differs
-  1  something differs
+  0  nothing differs, or only what somebody has accepted (--policy)
+  1  something differs, accepted risks apart
   2  an image or option could not be used; the reason is on the error stream"""
 
 
@@ -37,6 +38,7 @@ Exit codes:
     help="Vulnerability database to ask besides the shipped facts.  [environment: MEDHARDEN_DB]",
 )
 @click.option("--triage", metavar="FILE", type=click.Path(path_type=Path), help="Your own decisions.")
+@policy_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the text.")
 @clock_option
@@ -46,6 +48,7 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     profile: str | None,
     database: Path | None,
     triage: Path | None,
+    policy: Path | None,
     *,
     as_json: bool,
     language: str,
@@ -59,12 +62,14 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
 
     from device_profiles.loader import load
     from firmware_checks.difference.compare import difference_of
+    from toolkit.app.accepted_risks import accepted_risks
     from toolkit.app.review_input import examined, scanner_for, vulnerability_data
     from toolkit.report.review_text import difference_to_text
 
     device = load(profile) if profile is not None else None
-    scanner = scanner_for(device, vulnerability_data(database, triage, now))
-    difference = difference_of(examined(scanner, old), examined(scanner, new))
+    risks = accepted_risks(policy, device, now.date())
+    scanner = scanner_for(device, vulnerability_data(database, triage, risks))
+    difference = difference_of(examined(scanner, old, risks), examined(scanner, new, risks))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(difference), indent=2).decode())
     else:

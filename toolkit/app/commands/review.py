@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toolkit.app.accepted_risks import policy_option
 from toolkit.app.moment import clock_option
+from toolkit.app.pdf_output import pdf_options
 
 if TYPE_CHECKING:
     from toolkit.report.review import Review
@@ -25,8 +27,8 @@ Examples:
       --format html --output review.html
 
 \b
-STORE is a file or a folder: public keys, certificates, and for update packages
-vendor.root.json and hospital.root.json. Get them another way than the update.
+STORE is a file or a folder: public keys (OpenPGP too), certificates, and for
+update packages vendor.root.json and hospital.root.json. Get them another way than the update.
 
 \b
 Exit codes:
@@ -51,11 +53,13 @@ Exit codes:
 @click.option(
     "--triage", metavar="FILE", type=click.Path(path_type=Path), help="Your own decisions, carried over to NEW."
 )
+@policy_option
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="Kind of page."
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--output", type=click.Path(path_type=Path), help="File to write.  [default: the screen]")
+@pdf_options
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the page.")
 @clock_option
 def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter an option
@@ -65,10 +69,13 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     trust: Path | None,
     database: Path | None,
     triage: Path | None,
+    policy: Path | None,
     format_: str,
     *,
     as_json: bool,
     output: Path | None,
+    pdf: Path | None,
+    paper: str,
     language: str,
     now: datetime,
 ) -> int:
@@ -77,20 +84,30 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     Is it genuine, for this model, older than what runs now? What changes, which vulnerabilities does it mend, leave or
     bring back? A question that cannot be answered is a reason to ask, never a reason to go.
     """
+    from dataclasses import replace
+
     from device_profiles.loader import load
     from firmware_checks.difference.compare import difference_of
     from firmware_checks.review import review
+    from toolkit.app.accepted_risks import accepted_risks
+    from toolkit.app.pdf_output import write_pdf
     from toolkit.app.review_input import examined, scanner_for, vulnerability_data
+    from toolkit.app.review_publishers import publishers_of
     from toolkit.app.review_trust import believe, read_trusted
     from toolkit.report.review import Verdict
 
     device = load(profile) if profile is not None else None
     store = read_trusted(trust) if trust is not None else None
-    scanner = scanner_for(device, vulnerability_data(database, triage, now))
-    update = examined(scanner, new)
-    difference = difference_of(examined(scanner, current), update) if current is not None else None
-    page = review(update.report, difference, device, believe(new, store, device, profile, now))
+    risks = accepted_risks(policy, device, now.date())
+    scanner = scanner_for(device, vulnerability_data(database, triage, risks))
+    update = examined(scanner, new, risks)
+    difference = difference_of(examined(scanner, current, risks), update) if current is not None else None
+    verified = believe(new, store, device, profile, now)
+    known = replace(verified, published=publishers_of(new, update, scanner, store, now))
+    page = review(update.report, difference, device, known)
     _write(_rendered(page, "json" if as_json else format_, language), output)
+    if pdf is not None:
+        write_pdf(_rendered(page, "html", language), pdf, day=now.date().isoformat(), paper=paper)
     return 0 if page.verdict is Verdict.GO else 1
 
 

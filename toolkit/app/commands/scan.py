@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from toolkit.app.accepted_risks import policy_option
 from toolkit.app.moment import clock_option
+from toolkit.app.pdf_output import pdf_options
 from toolkit.core.errors import InputError, MedhardenError
 from toolkit.report.render import RENDERERS
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from device_profiles.schema import DeviceProfile
     from firmware_checks.fingerprints.pack import Pack
     from firmware_checks.vulnerabilities.assessment import VulnerabilityData
+    from toolkit.report.accepting import AcceptedRisks
     from toolkit.report.model import Report
 
 Progress = Callable[[int, int], None]
@@ -34,10 +37,12 @@ Examples:
   medharden scan dump.bin --profile patient-monitor-lowend --fail-on medium
   medharden scan firmware.bin --signatures our-sdk.mdsig
   medharden scan monitor.img --profile patient-monitor-lowend --db vulnerabilities.db --triage decisions.openvex.json
+  medharden scan monitor.img --policy accepted.toml --format html --output report.html --pdf report.pdf
 
 \b
 Exit codes:
-  0  no finding at or above the --fail-on severity (this is not an all-clear: read the report)
+  0  no finding at or above the --fail-on severity (this is not an all-clear: read the report);
+     what somebody has accepted (--policy) is told and does not count until it runs out
   1  at least one such finding; a component with known vulnerabilities is one finding, as severe as the most
      urgent of them: critical to act on now, high soon, medium with the next update, low later
   2  an image or option could not be used; the reason is on the error stream"""
@@ -55,6 +60,7 @@ Exit codes:
     type=click.Path(path_type=Path),
     help="File to write; a folder when several images are given. Without it the report goes to the screen.",
 )
+@pdf_options
 @click.option(
     "--fail-on",
     type=click.Choice(SEVERITIES),
@@ -82,6 +88,7 @@ Exit codes:
     type=click.Path(path_type=Path),
     help="Your own decisions about vulnerabilities: OpenVEX, CSAF or CycloneDX; they have the last word.",
 )
+@policy_option
 @click.option("--no-vulnerabilities", is_flag=True, help="Do not look up known vulnerabilities.")
 @clock_option
 @click.option(
@@ -94,11 +101,14 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
     *,
     as_json: bool,
     output: Path | None,
+    pdf: Path | None,
+    paper: str,
     fail_on: str | None,
     jobs: int,
     signatures: tuple[Path, ...],
     database: Path | None,
     triage: Path | None,
+    policy: Path | None,
     no_vulnerabilities: bool,
     now: datetime,
     language: str,
@@ -107,23 +117,40 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name; one parameter 
 
     The known vulnerabilities of what is inside come from the facts that are shipped, and from --db where there is one.
     """
+    from toolkit.app.accepted_risks import accepted_risks
     from toolkit.core.findings import Severity
+    from toolkit.report.accepting import settled
 
+    if pdf is not None and len(images) > 1:
+        raise InputError("--pdf writes one image; for several give --format pdf --output FOLDER")
     writer = _Writer("json" if as_json else format_, language, output, several=len(images) > 1)
     device = _load(profile)
     by_policy = device.policy.fail_on if device is not None else None
     threshold = Severity(fail_on) if fail_on is not None else by_policy or Severity.HIGH
-    wanted = _Wanted(device, signatures, None if no_vulnerabilities else _vulnerability_data(database, triage, now))
+    risks = accepted_risks(policy, device, now.date())
+    asked = None if no_vulnerabilities else _vulnerability_data(database, triage, risks)
+    wanted = _Wanted(device, signatures, asked)
     code = 0
     for result in _results(images, wanted, jobs):
         if isinstance(result, MedhardenError):
             click.echo(f"medharden: {result}", err=True)
             code = 2
             continue
-        writer.write(result)
-        if code == 0 and result.worst is not None and result.worst.rank >= threshold.rank:
+        report = settled(result, risks)
+        writer.write(report)
+        if pdf is not None:
+            _write_pdf(report, pdf, language, paper)
+        if code == 0 and report.worst is not None and report.worst.rank >= threshold.rank:
             code = 1
     return code
+
+
+def _write_pdf(report: Report, target: Path, language: str, paper: str) -> None:
+    from toolkit.app.pdf_output import write_pdf
+    from toolkit.report.exchange import document_day
+    from toolkit.report.html import to_html
+
+    write_pdf(to_html(report, language=language), target, day=document_day(report), paper=paper)
 
 
 class _Wanted(NamedTuple):
@@ -142,7 +169,7 @@ def _load(profile: str | None) -> DeviceProfile | None:
     return load(profile)
 
 
-def _vulnerability_data(database: Path | None, triage: Path | None, now: datetime) -> VulnerabilityData:
+def _vulnerability_data(database: Path | None, triage: Path | None, risks: AcceptedRisks) -> VulnerabilityData:
     """Return what is asked; what cannot be used is told here, once, and not for each image."""
     from firmware_checks.vulnerabilities.assessment import VulnerabilityData
 
@@ -155,7 +182,7 @@ def _vulnerability_data(database: Path | None, triage: Path | None, now: datetim
         from firmware_checks.vulnerabilities.triage_files import read_triage
 
         decisions = read_triage(triage)
-    return VulnerabilityData(day=now.date(), database=database, triage=decisions)
+    return VulnerabilityData(day=risks.day, database=database, triage=decisions, accepted=risks.vulnerabilities())
 
 
 def _packs(signatures: Sequence[Path]) -> list[Pack]:
