@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import msgspec
 
-from firmware_checks.component_rules import EVIDENCE_PER_COMPONENT, ComponentRule, FactSource
+from firmware_checks.component_rules import EVIDENCE_PER_COMPONENT, Category, ComponentRule, FactSource
+from firmware_checks.fact_reader import Statement
+from firmware_checks.identity import Identity
 from firmware_checks.patterns import Hit, Pattern
 from firmware_checks.region import Region
 from firmware_checks.span import Span
@@ -18,9 +21,11 @@ from toolkit.report.model import Component, Confidence
 __all__ = [
     "bounded_evidence",
     "component_of",
+    "component_of_identity",
     "components_from_regions",
     "merge_components",
     "name_components",
+    "package_url",
     "release_of",
 ]
 
@@ -158,3 +163,33 @@ def bounded_evidence(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     for one in evidence:
         places.setdefault((one.path, one.offset), one)
     return tuple(places.values())[:EVIDENCE_PER_COMPONENT]
+
+
+def component_of_identity(
+    identity: Identity, version: str | None, confidence: Confidence, evidence: tuple[Evidence, ...], category: Category
+) -> Component:
+    """Return the component of ``identity``, by its rule where it has one."""
+    if identity.rule is not None:
+        return component_of(identity.rule, version, confidence, evidence)
+    name = identity.name
+    cpe_name = re.sub(r"([^\w.-])", r"\\\1", name.lower(), flags=re.ASCII)
+    release = version and (release_of(version) or version)
+    cpe_version = re.sub(r"([^\w.-])", r"\\\1", release.lower(), flags=re.ASCII) if release else "*"
+    return Component(
+        name=name,
+        title=name,
+        category=category,
+        version=version,
+        version_candidates=(release,) if release and release != version else (),
+        purl=f"pkg:generic/{quote(name, safe='.-_~')}" + (f"@{quote(version, safe='.-_~')}" if version else ""),
+        cpe=f"cpe:2.3:a:*:{cpe_name}:{cpe_version}:*:*:*:*:*:*:*",
+        confidence=confidence,
+        evidence=evidence,
+    )
+
+
+def package_url(statement: Statement) -> str:
+    """Return the package URL that a structure tells of a package."""
+    parts = [quote(part, safe=".-_~") for part in (*statement.namespace.split("/"), statement.name) if part]
+    version = statement.release or statement.version
+    return f"pkg:{statement.purl_type}/{'/'.join(parts)}" + (f"@{quote(version, safe='.-_~:')}" if version else "")

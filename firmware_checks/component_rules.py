@@ -151,7 +151,7 @@ class ComponentRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         version = found.strip().rstrip(".-_")
         if self.spelling is Spelling.UNDERSCORES:
             version = version.replace("_", ".")
-        elif self.spelling is Spelling.DIGITS:
+        elif self.spelling is Spelling.DIGITS and "." not in version:
             version = ".".join(version)
         return re.sub(r"^[vV](?=\d+[._])", "", version)
 

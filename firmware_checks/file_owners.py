@@ -11,12 +11,19 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-__all__ = ["is_project", "owner_of_library", "owner_of_plugin", "owner_of_program", "owners_of_program"]
+__all__ = [
+    "is_project",
+    "owner_of_folder",
+    "owner_of_library",
+    "owner_of_plugin",
+    "owner_of_program",
+    "owners_of_program",
+]
 
-KINDS = ("program", "library", "folder", "plugin")
+KINDS = ("program", "library", "folder", "plugin", "shared")
 _SERIES = re.compile(r"[-_.]?\d+(?:\.\d+)*$")
 _FOLDER_SERIES = re.compile(r"[-_.]?\d.*$")
-_SERIES_OF = {"library": _SERIES, "folder": _FOLDER_SERIES}
+_SERIES_OF = {"library": _SERIES, "folder": _FOLDER_SERIES, "shared": _FOLDER_SERIES}
 _SYSTEM = re.compile(r"(?:^|/)(?:lib|lib32|lib64|libexec)/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?([^/]+)/.")
 
 
@@ -39,6 +46,11 @@ def is_project(name: str) -> bool:
 def owner_of_library(stem: str) -> str | None:
     """Return the project that makes the library ``stem``, a file name up to ``.so``, whatever its series."""
     return _only("library", stem, _SERIES)
+
+
+def owner_of_folder(name: str) -> str | None:
+    """Return the project that has a folder called ``name`` for its programs or data, whatever its series."""
+    return _only("folder", name, _FOLDER_SERIES) or _only("shared", name, _FOLDER_SERIES)
 
 
 def owner_of_plugin(path: str, stem: str) -> str | None:

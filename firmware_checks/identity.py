@@ -7,13 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from firmware_checks.component_rules import ComponentRule
-from firmware_checks.file_owners import is_project, owner_of_library, owner_of_plugin, owners_of_program
+from firmware_checks.file_owners import (
+    is_project,
+    owner_of_folder,
+    owner_of_library,
+    owner_of_plugin,
+    owners_of_program,
+)
 
 __all__ = ["Identities", "Identity", "normalised"]
 
 _NOT_NAME = re.compile(r"[^a-z0-9+]")
 _SERIES = re.compile(r"[-_.]?\d+(?:\.\d+)*[a-z]?$")
-_PACKAGED = re.compile(r"^(?:lua|apache2?mod|libapache2mod|nginxmod|pd|tcl)(?=[a-z0-9]{4})")
+_PACKAGED = re.compile(r"^(?:lua|php|apache2?mod|libapache2mod|nginxmod|pd|tcl)(?=[a-z0-9]{4})")
 """What distributions put before the name of what extends a program: ``lua-lpeg``, ``libapache2-mod-python``."""
 _SUFFIX = re.compile(r"\.(?:exe|dll|ko|bin|elf|cgi|static|real|wrapped|py|pl|sh|so)$", re.IGNORECASE)
 _PROGRAM_FOLDER = re.compile(r"(?:^|^(?!(?:.*/)?lib(?:32|64)?/).*/)(?:s?bin|libexec)/[^/]+$|^[^/]+$")
@@ -21,6 +27,13 @@ _LIBRARY_FOLDER = re.compile(r"(?:^|[!/])(?:lib|lib32|lib64)/(?:[a-z0-9_]+-linux
 """Where programs and libraries stand; anywhere else are plug-ins, which have names and versions of their own."""
 _PERL_MODULE = re.compile(r"/perl(?:5|-base)?/.*auto/")
 """Parts of Perl modules tell the module's version, or Perl's."""
+_EXTENSION = re.compile(r"(?:^|/)lib/php/(?:extensions/[^/]+|\d{8}|modules)/([a-z0-9_]+)\.so$")
+"""What extends PHP has the name of what it opens to scripts."""
+_DESCRIPTION = re.compile(r"/(?P<all>(?:[^/]*\.)?(?P<last>[^/.]+))\.(?:metainfo|appdata)\.xml$")
+"""A description of a desktop program, called by an address whose last part is the name."""
+MOST_FOLDERS = 3
+"""How far up the folder of the project is looked for."""
+_FOLDERS_OF_ALL = frozenset(["share", "lib", "usr", "local", "opt", "etc", "src", "vendor", "third_party", "plugins"])
 LEAST_KEY_CHARACTERS = 2
 
 
@@ -65,7 +78,7 @@ class Identities:
         self._series: dict[str, ComponentRule] = {}
         self._exact: dict[tuple[bool, str], ComponentRule] = {}
         self._starts: list[tuple[bool, str, ComponentRule]] = []
-        self._of_rule = {rule.name: self._identity(rule) for rule in rules}
+        self._of_rule: dict[str, Identity] = {}
         for rule in rules:
             for name in (*rule.aliases, rule.name):
                 self._names[normalised(name)] = rule
@@ -89,14 +102,17 @@ class Identities:
 
     def of_rule(self, rule: ComponentRule) -> Identity:
         """Return the identity of a rule's component."""
-        return self._of_rule[rule.name]
+        known = self._of_rule.get(rule.name)
+        if known is None:  # most rules are of components that are not there
+            known = self._of_rule[rule.name] = self._identity(rule)
+        return known
 
     def of_name(self, name: str) -> Identity:
         """Return the identity of what calls itself ``name``: a rule's where one knows the name."""
         form = normalised(name)
         trimmed = normalised(_SERIES.sub("", name))  # of lua5.3; but mpg321 is not a series of mpg123
         rule = self._names.get(form) or self._names.get(trimmed) or self._series.get(form)
-        return self._of_rule[rule.name] if rule is not None else Identity(name, None, _variants([name]))
+        return self.of_rule(rule) if rule is not None else Identity(name, None, _variants([name]))
 
     def of_file(self, path: str) -> Identity | None:
         """Return whose the program or library at ``path`` is; None where its name does not tell."""
@@ -116,7 +132,7 @@ class Identities:
         if owners == (base,) and rule is not self.of_name(base).rule:  # a project called like its program
             rule = None
         if rule is not None and (len(owners) < 2 or base in rule.files):  # not a name that several use
-            return self._with(self._of_rule[rule.name], file_name=base)
+            return self._with(self.of_rule(rule), file_name=base)
         if len(owners) == 1:
             return self._with(self.of_name(owners[0]), owners[0], file_name=base)
         if owners:
@@ -124,13 +140,28 @@ class Identities:
         return self._by_itself(_SUFFIX.sub("", base)) if in_place else self._of_plugin(path, base)
 
     def of_text(self, path: str) -> Identity | None:
-        """Return whose the script or version file at ``path`` is."""
+        """Return whose the script, version file or description at ``path`` is."""
         if _PROGRAM_FOLDER.search(path):
             return self.of_file(path)
-        name = path.rpartition("/")[0].rpartition("/")[2]
-        identity = self.of_name(name)
-        if identity.rule is not None or is_project(name):
+        described = _DESCRIPTION.search(path)
+        names = (
+            [described["last"], described["all"]] if described else reversed(path.split("/")[-1 - MOST_FOLDERS : -1])
+        )
+        for name in names:
+            if name in _FOLDERS_OF_ALL:
+                return None
+            known = self._of_project(name.lower())
+            if known is not None:
+                return known
+        return None
+
+    def _of_project(self, name: str) -> Identity | None:
+        """Return the project of that name, or with a program or folder of that name that nobody else has."""
+        identity, owner = self.of_name(name), owner_of_folder(name)
+        if identity.rule is not None or (owner is None and is_project(name)):
             return identity
+        if owner is not None:
+            return self._with(self.of_name(owner), owner)
         return self.of_file(f"usr/bin/{name}") if len(owners_of_program(name)) == 1 else None
 
     def alternatives(self, path: str) -> tuple[Identity, ...]:
@@ -141,21 +172,24 @@ class Identities:
     def _of_library(self, path: str, stem: str) -> Identity | None:
         rule = self._rule_of(stem, is_library=True)
         if rule is not None:
-            return self._with(self._of_rule[rule.name], file_name=stem)
+            return self._with(self.of_rule(rule), file_name=stem)
         in_place = _LIBRARY_FOLDER.search(path) is not None
         owner = owner_of_library(stem) if in_place else None
         if owner is not None:
             return self._with(self.of_name(owner), owner, file_name=stem)
         by_start = self._by_start(stem, is_library=True)
         if by_start is not None:
-            return self._with(self._of_rule[by_start.name], file_name=stem)
+            return self._with(self.of_rule(by_start), file_name=stem)
         return self._of_plugin(path, stem) or (self._by_itself(stem) if in_place else None)
 
     def _of_plugin(self, path: str, stem: str) -> Identity | None:
-        owner = owner_of_plugin(path, stem)
-        if owner is None:
+        extension = _EXTENSION.search(path)
+        owner = f"php-{extension[1]}" if extension else owner_of_plugin(path, stem)
+        if owner is None or (extension and not is_project(owner)):
             return None
-        return replace(self._with(self.of_name(owner), owner, file_name=stem), is_plugin=path.endswith(".so"))
+        return replace(
+            self._with(self.of_name(owner), owner, file_name=stem), is_plugin=".so" in path.rpartition("/")[2]
+        )
 
     @staticmethod
     def _with(known: Identity, *names: str, file_name: str = "") -> Identity:

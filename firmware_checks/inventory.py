@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from firmware_checks.fact_collection import FileFacts
@@ -61,6 +62,8 @@ class Inventory:
     fixes: Sequence[FixFact] = ()
     """Which fixes of vulnerabilities are in programs and which are not, as functions show that were recognised."""
 
+    day: date | None = None
+    """The day for which the image is judged; None when it is not known: then nothing is said about what has expired."""
     assessment: Assessment | None = None
     """What is known against the components; None when nothing was looked up."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from firmware_checks.entry_reading import EntryReading
@@ -17,6 +18,7 @@ from firmware_checks.span import Span
 from firmware_checks.unread import UnreadList
 from toolkit.core.limits import Budget
 from toolkit.core.window import Window
+from toolkit.report.model import Unread
 
 __all__ = ["Listing", "Row"]
 
@@ -37,6 +39,8 @@ class Row(NamedTuple):
     """Empty when it was not asked for or not read."""
     same_as: str = ""
     """Where the same content was looked into already; what is in it is not listed again."""
+    note: str = ""
+    """What was noted of the content while it was read, where that was asked for."""
 
     @property
     def container(self) -> str:
@@ -58,6 +62,14 @@ def _always(_path: str) -> bool:
     return True
 
 
+def _never(_entries: Sequence[Entry]) -> bool:
+    return False
+
+
+def _no_note(_content: bytes) -> str:
+    return ""
+
+
 @dataclass(slots=True)
 class Listing:
     """Lists one image; ``unread`` and the hits of ``budget`` say what is missing.
@@ -74,10 +86,21 @@ class Listing:
     """Whether the content of this path is asked for; None: none is."""
     is_entered: Callable[[str], bool] = _always
     """Whether to look for entries inside the content of this path."""
+    is_plain: Callable[[Sequence[Entry]], bool] = _never
+    """Whether the files of a container with these entries are taken as they are, with no look for entries inside them.
+
+    Asked once a container, where all its entries are known beforehand.
+    """
+    note_of: Callable[[bytes], str] = _no_note
+    """What to note of a content that is read, such as what sort of program it is; empty: nothing. Copies ask it too."""
     on_bytes: Callable[[int], None] = lambda _size: None
     """Hears how many bytes of the image itself were dealt with."""
     release_pages: Callable[[], None] = lambda: None
     """Lets the system take back pages of the image that were read."""
+    problems: list[Unread] = field(default_factory=list)
+    """What is wrong with containers and was read around, such as that one is cut short; as many as ``unread`` names."""
+    extents: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By path: which bytes ``[start, end)`` of the image itself are a container whose entries were listed."""
     unread: UnreadList = field(init=False)
     _recogniser: Recogniser = field(init=False)
     _reading: EntryReading = field(init=False)
@@ -121,10 +144,10 @@ class Listing:
         )
 
     def _entries(self, ahead: ReadAhead, found: Found, inside: tuple[str, ...], depth: int) -> Iterator[Row]:
-        told: dict[str, tuple[int, str]] = {}
-        is_needed, look = self._asked(found.path, depth)
+        told: dict[str, tuple[int, str, str]] = {}
+        is_needed, look = self._asked(found, depth)
         for entry, read in ahead.read(found, self._reading.entries(found), is_needed, look):
-            size, sha256 = _told(entry, read, told)
+            size, sha256, note = _told(entry, read, told)
             within = None if read is None else read.inside
             same_as = "" if within is None else self._same_as(f"{found.path}!{entry.name}", within, sha256)
             yield Row(
@@ -136,6 +159,7 @@ class Listing:
                 content=None if read is None else read.content,
                 sha256=sha256,
                 same_as=same_as,
+                note=note,
             )
             if depth == 0:
                 self.on_bytes(entry.packed_bytes)
@@ -144,17 +168,19 @@ class Listing:
             if within is not None and not same_as:
                 yield from self._inside_of(ahead, found, entry, within, (*inside, entry.name), depth + 1)
 
-    def _asked(self, path: str, depth: int) -> tuple[Callable[[Entry], bool], Look]:
-        """Return which entries of the container ``path`` must be read, and what is asked of their contents."""
-        is_wanted = self.is_wanted
+    def _asked(self, found: Found, depth: int) -> tuple[Callable[[Entry], bool], Look]:
+        """Return which entries of the container must be read, and what is asked of their contents."""
+        path, is_wanted, listed = found.path, self.is_wanted, found.opened.entries
+        is_plain = isinstance(listed, tuple) and self.is_plain(listed)
 
         def is_needed(entry: Entry) -> bool:
             at = f"{path}!{entry.name}"
-            return self.with_digests or self.is_entered(at) or (is_wanted is not None and is_wanted(at))
+            is_entered = not is_plain and self.is_entered(at)
+            return self.with_digests or is_entered or (is_wanted is not None and is_wanted(at))
 
         def look_inside(entry: Entry, content: bytes) -> Inside | None:
             at = f"{path}!{entry.name}"
-            if not self.is_entered(at):
+            if is_plain or not self.is_entered(at):
                 return None
             if entry.archive is None or content:
                 return self._glance.at(Span(at, Window.of(content)))
@@ -162,7 +188,7 @@ class Listing:
             return Inside(span, Found(entry.archive.format, entry.archive.opened, span), sha256=entry.archive.sha256)
 
         wanted = None if is_wanted is None else lambda entry: is_wanted(f"{path}!{entry.name}")
-        return is_needed, Look(look_inside, lambda inside, sha256: self._members(inside, sha256, depth + 1), wanted)
+        return is_needed, Look(look_inside, partial(self._members, depth=depth + 1), wanted, self.note_of)
 
     def _inside_of(
         self,
@@ -190,6 +216,7 @@ class Listing:
                     entry=member.entry,
                     size=member.size,
                     sha256=member.sha256,
+                    note=member.note,
                 )
             return
         content = entry.read(self.budget.limits.entry_bytes)  # a limit is near: what it ends must be seen from here
@@ -208,7 +235,7 @@ class Listing:
         for found in self._containers(within.span, depth, within.first):
             if found.label or not isinstance(found.opened.entries, tuple):
                 return None
-            told: dict[str, tuple[int, str]] = {}
+            told: dict[str, tuple[int, str, str]] = {}
             for entry in self._reading.entries(found):
                 member = self._member(found, entry, depth, told)
                 if member is None:
@@ -219,9 +246,9 @@ class Listing:
             return None
         return Members(sha256 or sha256_of(within.span.window.view), self.budget.attempts - attempts, rows)
 
-    def _member(self, found: Found, entry: Entry, depth: int, told: dict[str, tuple[int, str]]) -> Member | None:
+    def _member(self, found: Found, entry: Entry, depth: int, told: dict[str, tuple[int, str, str]]) -> Member | None:
         """Return what there is to tell of one entry inside a content; raise what its reader raises."""
-        is_needed, look = self._asked(found.path, depth)
+        is_needed, look = self._asked(found, depth)
         read = None
         if entry.kind is EntryKind.FILE and is_needed(entry):
             grant = self._reading.grant(found, entry)
@@ -231,7 +258,8 @@ class Listing:
             self._reading.settle(grant, len(content))
             if content and look.inside(entry, content) is not None:
                 return None
-            read = Read(len(content), sha256_of(content) if self.with_digests else "", None, None)
+            digest = sha256_of(content) if self.with_digests else ""
+            read = Read(len(content), digest, self.note_of(content), None, None)
         return Member.of(entry, *_told(entry, read, told))
 
     def _same_as(self, path: str, within: Inside | Members, sha256: str) -> str:
@@ -241,8 +269,8 @@ class Listing:
         first = self._entered.setdefault(digest, path)
         return "" if first == path else first
 
-    def _noted(self) -> tuple[int, int, tuple[str, ...]]:
-        return len(self.unread.named), self.unread.more, self.budget.hits.sentences()
+    def _noted(self) -> tuple[int, int, int, tuple[str, ...]]:
+        return len(self.unread.named), self.unread.more, len(self.problems), self.budget.hits.sentences()
 
     def _containers(self, span: Span, depth: int, opened: Found | None = None) -> Iterator[Found]:
         """Yield the formats in ``span`` that have entries, as far as they are not inside such entries.
@@ -275,7 +303,11 @@ class Listing:
 
     def _within(self, found: Found, depth: int) -> Iterator[Found]:
         opened = found.opened
+        room = self.budget.limits.unread - len(self.problems)
+        self.problems += [Unread(path=found.path, reason=problem, size=0) for problem in opened.problems[:room]]
         if opened.entries:
+            if found.span.path == self._image:
+                self.extents[found.path] = found.span.extent
             yield found
         for part in sorted(opened.parts, key=lambda p: p.start):
             look = self._embedded if part.settled else self._containers
@@ -286,11 +318,11 @@ class Listing:
                 yield from self._containers(span, depth + 1)
 
 
-def _told(entry: Entry, read: Read | None, told: dict[str, tuple[int, str]]) -> tuple[int | None, str]:
-    """Return size and digest of ``entry``; a hard link has those that were ``told`` of the file it stands for."""
+def _told(entry: Entry, read: Read | None, told: dict[str, tuple[int, str, str]]) -> tuple[int | None, str, str]:
+    """Return size, digest and note of ``entry``; a hard link has those that were ``told`` of the file it stands for."""
     if read is not None:
-        told[entry.name] = read.size, read.sha256
+        told[entry.name] = read.size, read.sha256, read.note
         return told[entry.name]
     if entry.kind is EntryKind.HARD_LINK:
-        return told.get(entry.target, (0, ""))
-    return (entry.unpacked_bytes if entry.kind is EntryKind.FILE else 0), ""
+        return told.get(entry.target, (0, "", ""))
+    return (entry.unpacked_bytes if entry.kind is EntryKind.FILE else 0), "", ""

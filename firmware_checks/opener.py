@@ -12,6 +12,7 @@ from firmware_checks.coverage import kinds_of
 from firmware_checks.entry_reading import EntryReading
 from firmware_checks.format import Archive, Entry, EntryKind, ImageFormat, Memory, Part
 from firmware_checks.patterns import AnchorEngine, Engine, Hit, Pattern, PatternSet
+from firmware_checks.quoting import is_quoted
 from firmware_checks.recognise import Found, Recogniser
 from firmware_checks.region import Place, Region
 from firmware_checks.span import EXCERPT_BYTES, Linear, Span
@@ -152,7 +153,8 @@ class Opener:
     def _keep_hits(self, span: Span, start: int, end: int, hits: Sequence[Hit]) -> None:
         """Keep component hits in ``[start, end)``; those in the content of formats are found when that is opened."""
         first, last = (bisect_left(hits, place, key=_start_of) for place in (start, end))
-        self.hits += [_alone(span, hit) for hit in hits[first:last] if not self._recogniser.is_start(hit)]
+        found = (hit for hit in hits[first:last] if not self._recogniser.is_start(hit))
+        self.hits += [_alone(span, hit) for hit in found if not is_quoted(span.window.view, hit)]
 
     def _analysed(self, span: Span) -> list[Region]:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ class Member(NamedTuple):
 
     size: int | None
     sha256: str
+    note: str
     name: str
     packed_bytes: int
     unpacked_bytes: int | None
@@ -28,16 +29,17 @@ class Member(NamedTuple):
     target: str
     device: tuple[int, int] | None
     offset: int | None
+    extended: Mapping[str, bytes]
 
     @classmethod
-    def of(cls, entry: Entry, size: int | None, sha256: str) -> Member:
+    def of(cls, entry: Entry, size: int | None, sha256: str, note: str) -> Member:
         """Return what there is to tell of ``entry``."""
-        return cls(size, sha256, *(getattr(entry, name) for name in cls._fields[2:]))
+        return cls(size, sha256, note, *(getattr(entry, name) for name in cls._fields[3:]))
 
     @property
     def entry(self) -> Entry:
         """The entry without its content."""
-        fields: dict[str, Any] = dict(zip(self._fields[2:], self[2:], strict=True))
+        fields: dict[str, Any] = dict(zip(self._fields[3:], self[3:], strict=True))
         return Entry(**fields)
 
 
@@ -62,6 +64,8 @@ class Outline(NamedTuple):
     size: int
     sha256: str
     """Empty when it was not asked for."""
+    note: str
+    """What was noted of the content, where that was asked for."""
     members: Members | None
     """What is inside the content, when that could be told there."""
     content: bytes | None

@@ -66,6 +66,8 @@ class Look:
     """What is inside it, whose digest may be known, as far as that can be told without the books; asked in copies."""
     is_wanted: Callable[[Entry], bool] | None
     """Whether it is asked for itself; None: none is."""
+    note: Callable[[bytes], str]
+    """What to note of it while its bytes are held."""
 
 
 class Read(NamedTuple):
@@ -73,6 +75,7 @@ class Read(NamedTuple):
 
     size: int
     sha256: str
+    note: str
     content: bytes | None
     """None when it is not asked for."""
     inside: Inside | Members | None
@@ -223,7 +226,7 @@ class ReadAhead:
             return self._seen(task, _raw(task, look), look)
         content = outline.content
         inside = outline.members if content is None else look.inside(task.entry, content)
-        return Read(outline.size, outline.sha256, None, inside)
+        return Read(outline.size, outline.sha256, outline.note, None, inside)
 
     def _seen(self, task: _Task, raw: bytes | Exception | None, look: Look) -> Read | Exception | None:
         """Return what there is to know of a content that was read."""
@@ -235,7 +238,7 @@ class ReadAhead:
             size = len(raw) if archive is None else entry.unpacked_bytes or 0
             digest = "" if not self.with_digests else sha256_of(raw) if archive is None else archive.sha256
             inside = look.inside(entry, raw) if size else None
-            return Read(size, digest, raw if _is_wanted(entry, look) else None, inside)
+            return Read(size, digest, look.note(raw), raw if _is_wanted(entry, look) else None, inside)
         except Exception as error:  # noqa: BLE001  # carried to the thread that keeps the books
             return error
 
@@ -310,11 +313,12 @@ class _Outliner:
             digest = sha256_of(content) if self.ahead.with_digests else ""
             inside = self.look.inside(entry, content) if content else None
             members = None if inside is None else self.look.members(inside, digest)
+            note = self.look.note(content)
         except Exception:  # noqa: BLE001  # it happens there again, and is told
             return None
         if inside is None or members is not None:
-            return Outline(len(content), digest, members, None)
-        return Outline(len(content), digest, None, content) if len(content) <= MOST_SENT_BYTES else None
+            return Outline(len(content), digest, note, members, None)
+        return Outline(len(content), digest, note, None, content) if len(content) <= MOST_SENT_BYTES else None
 
 
 def sha256_of(content: bytes | memoryview) -> str:

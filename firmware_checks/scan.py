@@ -155,6 +155,7 @@ class Scanner:
             entries=observations.entries,
             fixes=tuple(fingerprints.fixes),
             observations=observations.seen,
+            day=self.vulnerability_data.day if self.vulnerability_data is not None else None,
         )
 
     def _assessed(self, inventory: Inventory) -> Inventory:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from itertools import pairwise
 
 from firmware_checks.identity import normalised
+from firmware_checks.version_lookalikes import is_day, is_identifier, is_measure, is_odd, is_path
 from firmware_checks.version_texts import VersionText
 
 __all__ = [
@@ -30,13 +31,15 @@ __all__ = [
     "VERSION_PRINTED",
     "WEAK",
     "built_name",
-    "is_path",
     "mentions_key",
     "points_of",
 ]
 
 BANNER = 3.5
 """Points behind the title in a program's first line."""
+TITLED = 6.0
+"""Points behind a title that starts with the name: ``Pump Control Daemon 4.7``."""
+MOST_TITLE_WORDS = 6
 BUILT = 16.0
 """Points of the folder that a file was built in."""
 NAMED, NAMED_AS_FILE, OF_PROGRAM, LABELLED, ALONE_SHORT, WEAK, NOISE = 8.0, 4.0, 5.0, 3.0, 2.0, 1.2, 0.5
@@ -50,7 +53,6 @@ IN_TABLE, SAME_SERIES, SHORT_BESIDE_LONG, CHIEF_FILE, PLUGIN = 0.4, 0.3, 0.5, 1.
 numbers beside a version of three, in the file that has the
 component's own name, and in what it loads, which may have versions of its own."""
 DATE_DIGITS = 8
-ADDRESS_PARTS = 4
 _FILLER = re.compile(
     r"(?P<label>(?:\b(?:version|release|ver|rel|vers|v)\b(?:[\s:=]*v)?|\bv)?)[\s:=\"'(,\[#.-]*$|(?<=[\s_-])(?P<short>v)$",
     re.IGNORECASE,
@@ -72,20 +74,10 @@ _OWN_WORDS = re.compile(
 """What a program calls itself without a name, behind what a log puts in front: ``%s:%d Driver``."""
 _DISTRIBUTION = re.compile(r"^(?:debian|ubuntu|buildroot|openwrt)[-_ ]$", re.IGNORECASE)
 """Put in front of the version by who built it."""
-_OTHER_MEANING = re.compile(
-    r"^(?:\d+(?:\.\d+){5}|1\.3\.\d+\.\d|1\.2\.\d{3}|127\.|0\.0\.0|255\.|10\.\d+\.\d+\.\d+$|192\.168|22[4-9]\.\d+\.\d+\.\d+$|23\d\.\d+\.\d+\.\d+$|224\.0|239\.|169\.254|172\.(?:1[6-9]|2\d|3[01])(?:\.|$)|8\.8\.|802\.|1\.2\.840|1\.3\.6\.|1\.3\.14|"
-    r"1\.2\.410\.|1\.2\.643|1\.3\.132|1\.3\.36\.|2\.5\.(?:4|29)|2\.16\.840|0\.9\.23|1\.1\.1\.1$|1\.2\.3\.4|1\.0\.0\.127|4\.2\.2\.)"
-)
-"""Addresses and object identifiers."""
-_NETWORK = re.compile(r"/\d{1,2}\b")
-"""Behind the address of a network."""
-_BUILD_NUMBER = re.compile(r"/\d+$")
 _SOURCE_FOLDER = re.compile(r"/(?P<name>[A-Za-z][\w.+-]*)[-_]$")
 _BUILD_FOLDER = re.compile(r"/build/(?P<name>[a-z0-9][a-z0-9+.-]*)-")
 _FOLDER_BEFORE = re.compile(r"/(?P<name>[A-Za-z][\w+-]*)/$")
 _FOLDER_END = re.compile(r"[+~=/]")
-_PLACEHOLDER = re.compile(r"%[-+ #'0]*$")
-"""What makes of a number the width of a value that is printed: ``%'8.2f``."""
 _PRINTED_VALUE = re.compile(r"%[-+ #0-9.*]*[hlz]*[a-zA-Z]")
 COMMON = frozenset(
     [
@@ -140,11 +132,13 @@ _DATE_ALONE = re.compile(r"(?:19|20)\d\d-\d\d-\d\d")
 _DATE = re.compile(r" (?:19|20)\d\d(?:-\d\d-\d\d$|\d{4}\b)")
 _BANNER_END = re.compile(
     r"[\s,.]*(?:\(c\)|copyright|[\[(,]?\s*(?:\d{1,2}[/. -]\d{1,2}[/. -]\d{2,4}|(?:19|20)\d\d[-/]\d\d[-/]\d\d|"
-    r"(?:\d{1,2}[ -])?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -]\d{1,2}))",
+    r"(?:\d{1,2}[ .-])?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .-]\d{1,2}))",
     re.IGNORECASE,
 )
 """What follows the version in the first line that a program prints: the date of the release, or whose it is."""
 _TITLE = re.compile(r"[A-Z]?[A-Za-z0-9+-]+(?: [A-Za-z0-9+-]+){1,5} (?:version|ver\.?|release|v)? ?$", re.IGNORECASE)
+_TITLE_WORDS = re.compile(r"[A-Za-z0-9+][A-Za-z0-9+./ ()-]*[-: ]*")
+_USAGE = re.compile(r"\W*usage\b", re.IGNORECASE)
 _GNU_BANNER = re.compile(r"(?:%s|[\w.+-]+) \((?:GNU )?[\w .+-]+\) v?$")
 """The first line that programs of GNU print: ``ls (GNU coreutils) 9.1``. Source: GNU coding standards, 4.8.1."""
 _BEGUN = re.compile(r"\W*version:? ?$", re.IGNORECASE)
@@ -159,23 +153,18 @@ _OF_INTERFACE = re.compile(r"\b(?:api|abi|protocol|schema)[ _]version\W{0,3}%", 
 _ROLE = re.compile(r"[-_ ](?:agent|client|server|daemon|library)\W*$", re.IGNORECASE)
 """What may stand between a name and its version, as programs introduce themselves: ``name-agent/1.2``."""
 _UNIT = re.compile(r"^ [a-z]")
-_MARKUP = re.compile(r"<[^<>]*=[\"']?$")
 _COMPILER = re.compile(r"gcc|clang|binutils|\bld\b|ubuntu|debian \d", re.IGNORECASE)
 _BESIDE_COMPILER = re.compile(r"^\W*(?:gcc|g\+\+|clang|llvm)\b.{0,12}$|^(?:ISO|Tcl|Tk)$", re.IGNORECASE)
 """A text beside a number that is the compiler's, or in the C library's table of conventions (``ISO 1.0``), or Tcl's."""
-_PADDED = re.compile(r"(?:^|\.)0\d\d")
-"""Numbers filled up with zeros are measures and identifiers."""
 _RATE = re.compile(r"\d+\.00$|29\.97$|59\.94$|23\.98$")
 """Percentages, and pictures per second."""
 _FIRST = frozenset({"1.0.0", "0.1.0", "0.0.1"})
 """Versions that parts of a program start with and often keep."""
 _BODY = re.compile(r"\b(?:(?:IEEE|ISO|IEC|RFC|ITU|ANSI|ECMA)\W*|(?:TS|TR|EN) [\d.]+ (?:version )?)$", re.IGNORECASE)
 """Who makes standards: a number behind it is that of a standard."""
-_UNITS = frozenset({"k", "n", "u", "m", "s", "v", "x", "f", "ms", "us", "ns", "hz", "kb", "mb", "gb", "db", "mm", "cm"})
-"""Letters behind two numbers that make a measure of them: ``62.5k``."""
 _PRINTED = re.compile(r"^\W*(?P<name>[A-Za-z][\w.+-]*?)[ /-](?:version:? ?|ver\.? ?|v)?%s", re.IGNORECASE)
 """A text that prints a name with what stands beside."""
-_TWO_PRINTED = re.compile(r"^%s:? v?%s\W*$|^--version$")
+_TWO_PRINTED = re.compile(r"^%s:? v?%s\W*$|^\W*%s[:,]? (?:(?:version|ver\.?) )?[vV]?%s(?: ?[\[(\n-]|$)|^--version$")
 """A text that prints a program's name and its version, or the option that does."""
 _ZLIB = re.compile(r"1\.[23]\.\d{1,2}(?:\.\d)?")
 _PACKING = re.compile(r"zlib|[de]flate|compress|gzip|gzopen", re.IGNORECASE)
@@ -196,7 +185,7 @@ def points_of(text: VersionText, keys: Collection[str]) -> tuple[float, bool]:
         return NAMED, True
     if _is_folder_of_version(text, keys):
         return NAMED_AS_FILE, True
-    if _OTHER_MEANING.match(text.number) or _is_address(text.number) or is_path(text) or _COMPILER.search(text.before):
+    if is_identifier(text.number) or is_path(text) or _COMPILER.search(text.before):
         return 0, False
     if _COMPARISON.match(text.after) or _BODY.search(text.before):
         return 0, False
@@ -226,7 +215,18 @@ def _points_behind(text: VersionText, before: str, keys: Collection[str]) -> tup
     is_prose = _SENTENCE.search(head) or _STANDARD.search(head)
     if len(label) > 1 and mentions_key(before, keys) and not is_prose:
         return NOISE if text.number in COMMON else LABELLED + 1, False
-    return (BANNER if _is_banner(text, before, is_prose=bool(is_prose)) else 0), False
+    if not is_prose and _starts_with_name(text, head, keys):
+        return (LABELLED if text.number in COMMON else TITLED), text.number not in COMMON
+    return (BANNER if _is_banner(text, before, keys, is_prose=bool(is_prose)) else 0), False
+
+
+def _starts_with_name(text: VersionText, head: str, keys: Collection[str]) -> bool:
+    """Tell whether a title that starts with a name of the component ends before the version, and a line behind it."""
+    words = _WORDS.findall(head)
+    is_title = 1 < len(words) <= MOST_TITLE_WORDS and _TITLE_WORDS.fullmatch(head) is not None
+    is_end = not text.after.strip(" .,)") or text.after.startswith("\n") or _BANNER_END.match(text.after) is not None
+    starts = ("".join(words[:count]).lower() for count in range(1, min(3, len(words)) + 1))
+    return is_title and is_end and any(start in keys for start in starts)
 
 
 def _points_without_name(
@@ -238,24 +238,12 @@ def _points_without_name(
     return points, points > LABELLED and _prints_name(text.near[1], keys)
 
 
-def _is_banner(text: VersionText, before: str, *, is_prose: bool) -> bool:
-    """Tell whether a title stands before the version and a date or the holder of the rights behind it."""
+def _is_banner(text: VersionText, before: str, keys: Collection[str], *, is_prose: bool) -> bool:
+    """Tell whether a title stands before the version, and a date, the holder of the rights or the usage behind it."""
     is_telling = text.number not in COMMON and "." in text.number
-    return (
-        is_telling and not is_prose and _TITLE.match(before) is not None and _BANNER_END.match(text.after) is not None
-    )
-
-
-def _is_address(number: str) -> bool:
-    """Tell whether four numbers are rather an address in a network."""
-    parts = [int(part) for part in number.split(".")]
-    return len(parts) == ADDRESS_PARTS and max(parts) < 256 and sum(part > 31 for part in parts) > 1
-
-
-def _is_odd(number: str) -> bool:
-    """Tell whether two numbers are hardly a release: ``646.1991``."""
-    first, _, second = number.partition(".")
-    return second.isdigit() and len(second) > 3 and not first.startswith("20")  # years have four
+    is_used = not text.after and _USAGE.match(text.near[1]) is not None and mentions_key(text.near[1], keys)
+    is_ended = is_used or _BANNER_END.match(text.after) is not None
+    return is_telling and not is_prose and _TITLE.match(before) is not None and is_ended
 
 
 def _points_named(text: VersionText, label: str) -> float:
@@ -280,7 +268,7 @@ def _points_named(text: VersionText, label: str) -> float:
 
 
 def _points_alone(text: VersionText, keys: Collection[str], label: str, *, has_program: bool) -> float:
-    if _is_measure(text) or any(map(_BESIDE_COMPILER.match, text.near)):
+    if is_measure(text) or any(map(_BESIDE_COMPILER.match, text.near)):
         return 0
     points = _points_by_form(text, label, has_program=has_program)
     if not points or any(map(_OF_INTERFACE.search, text.near)):
@@ -293,7 +281,7 @@ def _points_alone(text: VersionText, keys: Collection[str], label: str, *, has_p
 def _points_beside(text: VersionText, points: float, keys: Collection[str], *, has_label: bool) -> float:
     """Return ``points`` with what the texts beside the version add or take away."""
     is_common = text.number in COMMON
-    if _DATE_ALONE.fullmatch(text.near[1]) and text.number.count(".") > 1:
+    if (_DATE_ALONE.fullmatch(text.near[1]) and text.number.count(".") > 1) or (_is_dated(text) and not is_common):
         return points + NEAR_NAME
     is_whole = "." in text.number and (text.is_bare or (not text.before and _DATE.match(text.after) is not None))
     if (is_whole or has_label) and any(mentions_key(words, keys) for words in text.near):
@@ -320,14 +308,6 @@ def _is_of_zlib(text: VersionText, keys: Collection[str]) -> bool:
     return is_beside and "zlib" not in keys
 
 
-def _is_measure(text: VersionText) -> bool:
-    """Tell whether the number is rather a measure: ``62.5k``, ``012.003``, ``1.38e-23``."""
-    suffix = text.version.removeprefix(text.number)
-    if suffix == "e":
-        return True
-    return _PADDED.search(text.number) is not None or (text.number.count(".") == 1 and suffix in _UNITS)
-
-
 def _prints_version_of_another(words: str, keys: Collection[str]) -> bool:
     """Tell whether the text prints the version of something that is not the component: ``libfoo version %s``."""
     match = _NAME_AND_VERSION.search(words)
@@ -349,8 +329,10 @@ def _points_by_form(text: VersionText, label: str, *, has_program: bool) -> floa
         return WEAK if text.is_bare and is_printed else 0
     is_short = text.number.count(".") < 2 and text.version == text.number
     is_plain = not text.after.strip(" \n.,)\"'") or text.after.startswith((" (", "  (", ",", "\n", "-", "+", "("))
-    is_plain = is_plain or _DATE.match(text.after) is not None
-    if (is_short and _is_odd(text.number)) or (
+    is_plain = is_plain or _DATE.match(text.after) is not None or _is_dated(text)
+    if is_day(text.number):
+        return WEAK
+    if (is_short and is_odd(text.number)) or (
         len(text.after) > MOST_AFTER and not label and not text.after.startswith("+")
     ):
         return 0
@@ -363,6 +345,11 @@ def _points_by_form(text: VersionText, label: str, *, has_program: bool) -> floa
         return NOISE if is_one_of_many else _points_of_two(text, label)
     is_doubtful = not label and (_UNICODE.match(text.number) or text.number in _FIRST)
     return LABELLED * (IN_TABLE if is_doubtful else 1)
+
+
+def _is_dated(text: VersionText) -> bool:
+    """Tell whether the day of the release stands behind the version: ``1.48.15  16.Apr.15``."""
+    return not text.before and re.search(r"\d", text.after) is not None and _BANNER_END.match(text.after) is not None
 
 
 def _points_of_two(text: VersionText, label: str) -> float:
@@ -394,27 +381,6 @@ def _is_folder_of_version(text: VersionText, keys: Collection[str]) -> bool:
         and text.number.count(".") > 1
         and text.after.startswith("/")
         and normalised(match["name"]) in keys
-    )
-
-
-def is_path(text: VersionText) -> bool:
-    """Tell whether the version is a part of a path, an address on the web or a file name."""
-    word_before = text.before.rsplit(None, 1)[-1] if text.before and not text.before[-1].isspace() else ""
-    word_after = "" if not text.after or text.after[0].isspace() else text.after.split(None, 1)[0]
-    if _NETWORK.match(text.after) and text.number.count(".") == ADDRESS_PARTS - 1:
-        return True
-    if ("/" in word_after and not _BUILD_NUMBER.match(word_after)) or word_after.startswith(
-        (".so", ".el", ".x", ".tar", ".html", "%")
-    ):
-        return True
-    slashes = word_before.count("/")
-    if _MARKUP.search(text.before):
-        return True
-    return (
-        slashes > 1
-        or word_before.startswith("/")
-        or word_before.endswith((".so.", "@", "$", "<", ">=", "=<", "~"))
-        or _PLACEHOLDER.search(text.before) is not None
     )
 
 

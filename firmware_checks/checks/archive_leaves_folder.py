@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
 from firmware_checks.format import EntryKind
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Evidence, Finding, Severity
 
@@ -25,10 +25,15 @@ def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]
         folder = entry.path[: -len(entry.name)]
         if ".." in name.split("/"):
             yield Severity.HIGH, "a name leads out of the folder", Evidence(path=entry.path, excerpt=name)
+        elif name.startswith("/") or _DRIVE.match(name):
+            yield Severity.MEDIUM, "a name is an absolute path", Evidence(path=entry.path, excerpt=name)
         elif any(f"{folder}{above}" in links for above in _above(name)):
             yield Severity.HIGH, "a file would be written through a link", Evidence(path=entry.path, excerpt=name)
         if entry.kind is EntryKind.SYMBOLIC_LINK and _leaves(name, entry.target):
             links.add(entry.path)
+
+
+_DRIVE = re.compile(r"[A-Za-z]:/")
 
 
 def _above(name: str) -> Iterator[str]:
@@ -51,7 +56,9 @@ CHECK = Check(
         "Do not install it; ask the manufacturer whether the file is genuine and whether its updater "
         "refuses such names."
     ),
-    severity_rule="High: genuine updates have no need for such names.",
+    severity_rule=(
+        "High: genuine updates have no need for such names; medium for absolute paths, which some programs leave."
+    ),
     controls=Controls(
         fda=(
             "D",

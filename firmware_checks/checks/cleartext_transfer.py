@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
+from firmware_checks.exposure.known_projects import is_of_known_project
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.remote_addresses import RemoteAddress
 from toolkit.core.findings import Finding, Severity
@@ -20,8 +21,7 @@ def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> I
 def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]:
     for seen in inventory.observed(RemoteAddress):
         if seen.what.is_clear and seen.what.use:
-            facts = inventory.files.get(seen.path)
-            is_known = facts is not None and facts.identity is not None and facts.identity.is_known
+            is_known = is_of_known_project(inventory, seen.path)
             worth = Severity.HIGH if seen.what.is_software else Severity.MEDIUM
             yield (Severity.LOW if is_known else worth), f"{seen.what.host}: {seen.what.use}", seen.evidence
 

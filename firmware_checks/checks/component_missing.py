@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile, ExpectedComponent, Platform
 from firmware_checks.check import Check, archive_of, profile_with
 from firmware_checks.controls import NOT_APPLICABLE, Controls
-from firmware_checks.exposure.grouping import Row, grouped
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Evidence, Finding, Severity
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.credentials.grouping import findings_by_kind
+from firmware_checks.grouping import findings_by_kind
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.directory_secrets import DirectorySecret
 from firmware_checks.observers.embedded_secrets import SecretKind

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
+from firmware_checks.exposure.known_projects import is_of_known_project
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from firmware_checks.observer import Seen
 from firmware_checks.observers.remote_addresses import RemoteAddress
@@ -37,8 +38,7 @@ def _allowed(profile: DeviceProfile | None) -> frozenset[str] | None:
 def _severity(inventory: Inventory, seen: Seen[RemoteAddress]) -> Severity:
     if seen.what.use.startswith("mounted"):
         return Severity.HIGH
-    facts = inventory.files.get(seen.path)
-    if facts is not None and facts.identity is not None and facts.identity.is_known:
+    if is_of_known_project(inventory, seen.path):
         return Severity.LOW
     return Severity.HIGH if seen.what.use and seen.what.is_number else Severity.MEDIUM
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.credentials.grouping import is_host_key
 from firmware_checks.credentials.key_examples import key_pem
 from firmware_checks.format import EntryKind
+from firmware_checks.grouping import is_host_key
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Evidence, Finding, Severity
 

@@ -10,9 +10,9 @@ from device_profiles.schema import DeviceProfile, Interface, Platform, Sockets
 from device_profiles.vocabulary import InterfaceType
 from firmware_checks.check import Check, archive_of, profile_with
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
 from firmware_checks.exposure.service_kinds import ServiceKind
 from firmware_checks.exposure.started import services
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from toolkit.core.findings import Finding, Severity
 

@@ -24,17 +24,18 @@ _OBSOLETE = {
 
 
 def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Finding]:
-    users: dict[PasswordScheme, dict[str, Evidence]] = defaultdict(dict)
+    users: dict[PasswordScheme, dict[tuple[str, str], Evidence]] = defaultdict(dict)
     for seen in inventory.observed(Account):
         if seen.what.scheme in _OBSOLETE:
-            users[seen.what.scheme].setdefault(seen.what.user, seen.evidence)
+            users[seen.what.scheme].setdefault((seen.what.user, seen.path), seen.evidence)
     for secret in inventory.observed(Secret):
         if secret.what.kind is SecretKind.PASSWORD_HASH and scheme_of(secret.what.value) in _OBSOLETE:
             name = secret.what.user or f"not named, {secret.path}:{secret.what.offset}"
-            users[scheme_of(secret.what.value)].setdefault(name, secret.evidence)
+            users[scheme_of(secret.what.value)].setdefault((name, secret.path), secret.evidence)
     for scheme, of_users in users.items():
-        whose = ", ".join(list(of_users)[:8])
-        detail = f"{len(of_users)} kept as {scheme.value} ({whose}): {_OBSOLETE[scheme]}"
+        names = list(dict.fromkeys(user for user, _path in of_users))
+        whose = ", ".join(names[:8])
+        detail = f"{len(names)} kept as {scheme.value} ({whose}): {_OBSOLETE[scheme]}"
         yield check.finding(Severity.MEDIUM, detail, *list(of_users.values())[:20])
 
 

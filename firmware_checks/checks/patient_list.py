@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.credentials.grouping import findings_of_records
+from firmware_checks.grouping import findings_of_records
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.patient_records import RecordKind
 from toolkit.core.findings import Finding, Severity
@@ -20,6 +20,7 @@ def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> 
         (
             RecordKind.TABLE,
             RecordKind.LIST,
+            RecordKind.FIELDS,
         ),
         Severity.HIGH,
     )

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.credentials.grouping import MOST_EVIDENCE
 from firmware_checks.credentials.key_examples import PUBLISHED_SEED, key_pem
 from firmware_checks.credentials.published_pairs import where_published
+from firmware_checks.grouping import MOST_EVIDENCE
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.key_material import Certificate, PrivateKey
 from toolkit.core.findings import Evidence, Finding, Severity

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.request_commands import RequestCommand
 from toolkit.core.findings import Finding, Severity
@@ -19,7 +19,11 @@ def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> I
 
 def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]:
     for seen in inventory.observed(RequestCommand):
-        yield Severity.HIGH, f"{seen.what.call} runs what a request holds", seen.evidence
+        if seen.what.is_seen:
+            yield Severity.HIGH, f"{seen.what.call} runs what a request holds", seen.evidence
+        else:
+            words = "a program for web pages puts texts into command lines; what a request holds may be among them"
+            yield Severity.MEDIUM, words, seen.evidence
 
 
 _WEAK = {
@@ -43,7 +47,10 @@ CHECK = Check(
         "anywhere else. Block the web port of the device except for the service computer, and ask the "
         "manufacturer for a release that does not do this."
     ),
-    severity_rule="High: the web page has to be reached, and may ask for a login first.",
+    severity_rule=(
+        "High: the web page has to be reached, and may ask for a login first; medium for a compiled program, where the "
+        "way from the request to the command is not seen."
+    ),
     controls=Controls(
         fda=("D",),
         iec_62443=("CR 3.5",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check
@@ -13,6 +13,8 @@ from firmware_checks.region import Region
 from toolkit.core.findings import Finding, Severity
 
 SHOWN = 5
+_BESIDE = (".sig", ".sign", ".asc", ".gpg", ".p7s", ".p7m", ".minisig", ".cms")
+"""Endings of a file that holds the signature of the one it stands beside."""
 
 
 def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Finding]:
@@ -21,14 +23,26 @@ def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> 
     for layer in layers:
         if layer.facts.get("signed") is False:
             unsigned.setdefault(layer.format, []).append(layer)
+    names = {entry.path for entry in inventory.entries}
     for alike in unsigned.values():
+        open_to_all = [layer for layer in alike if not _has_signature_beside(layer, names)]
+        if not open_to_all:
+            continue
         detail = f"{alike[0].title}: the format has a place for a signature and it is empty"
-        others = f" (and so in {len(alike) - 1} more)" if len(alike) > 1 else ""
-        yield check.finding(Severity.HIGH, detail + others, *(r.span.evidence(0) for r in alike[:SHOWN]))
-    programs = [r for r in inventory.regions() if r.program is not None]
+        others = f" (and so in {len(open_to_all) - 1} more)" if len(open_to_all) > 1 else ""
+        is_part = open_to_all[0].format == "pe" and all(layer not in inventory.roots for layer in open_to_all)
+        worth = Severity.MEDIUM if is_part else Severity.HIGH
+        yield check.finding(worth, detail + others, *(r.span.evidence(0) for r in open_to_all[:SHOWN]))
+    programs = [r for r in inventory.regions() if r.program is not None and not _has_signature_beside(r, names)]
     if programs and not any("signed" in r.facts for r in layers):
-        evidence = [r.span.evidence(0) for r in programs[:SHOWN]]
-        yield check.finding(Severity.MEDIUM, _protection(list(inventory.regions())), *evidence)
+        is_system = all(program.format == "elf" and program not in inventory.roots for program in programs)
+        evidence = [r.span.evidence(0) for r in (inventory.roots if is_system else programs)[:SHOWN]]
+        worth = Severity.LOW if is_system else Severity.MEDIUM
+        yield check.finding(worth, _protection(list(inventory.regions())), *evidence)
+
+
+def _has_signature_beside(layer: Region, names: Collection[str]) -> bool:
+    return any(f"{layer.span.path}{ending}" in names for ending in _BESIDE)
 
 
 def _layers(region: Region) -> Iterator[Region]:
@@ -55,7 +69,10 @@ CHECK = Check(
         "Take the file only from the manufacturer's own channel, compare its SHA-256 with one obtained another way, "
         "and ask the manufacturer how the device tells a genuine update from a forged one."
     ),
-    severity_rule="High when the format has a place for a signature and it is empty, medium when it has none.",
+    severity_rule=(
+        "High when the format has a place for a signature and it is empty; medium for a program of Windows among other "
+        "files and for a format that has no such place; low for a system of programs, whose proof may be elsewhere."
+    ),
     controls=Controls(
         fda=("H",), iec_62443=("EDR 3.10",), iec_81001=("6.3",), cra=("I.2f",), mds2=("CSUP",), cwe=("345", "347")
     ),

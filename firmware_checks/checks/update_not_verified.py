@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.update_scripts import Proof, Source, UpdateInstall
 from toolkit.core.findings import Finding, Severity

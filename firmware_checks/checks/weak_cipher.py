@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.credentials.grouping import MOST_EVIDENCE
+from firmware_checks.grouping import MOST_EVIDENCE
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.weak_cryptography import WeakCipher
 from toolkit.core.findings import Evidence, Finding, Severity

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.credentials.grouping import MOST_EVIDENCE
 from firmware_checks.credentials.well_known import Guesser
+from firmware_checks.grouping import MOST_EVIDENCE
 from firmware_checks.inventory import Inventory
 from firmware_checks.observer import Seen
 from firmware_checks.observers.accounts import Account, PasswordScheme
@@ -35,6 +35,9 @@ def _run(check: Check, inventory: Inventory, _profile: DeviceProfile | None) -> 
     if guesser.unfinished:
         left = guesser.unfinished
         detail = f"{left} passwords were compared with a part of the list only, because each takes long to compare"
+        yield check.finding(Severity.INFO, detail)
+    if guesser.uncompared:
+        detail = f"{guesser.uncompared} passwords are kept in a strong way that nothing here can compare: not looked at"
         yield check.finding(Severity.INFO, detail)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
 from firmware_checks.observers.windows_protections import WindowsProtections, example_program
-from toolkit.core.findings import Finding, Severity
+from toolkit.core.findings import Evidence, Finding, Severity
 
 
 def _run(check: Check, inventory: Inventory, profile: DeviceProfile | None) -> Iterator[Finding]:
@@ -26,6 +26,15 @@ def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]
             yield Severity.MEDIUM, "data of programs can be run (no DEP)", seen.evidence
         if not what.is_driver and not what.is_movable:
             yield Severity.LOW, "programs are always loaded at the same place (no ASLR)", seen.evidence
+        if not what.is_driver and not what.is_managed:
+            yield from _of_machine_code(what, seen.evidence)
+
+
+def _of_machine_code(what: WindowsProtections, place: Evidence) -> Iterator[Row]:
+    if not what.has_safe_handlers:
+        yield Severity.LOW, "handlers of errors can be replaced in memory (no SafeSEH)", place
+    if not what.is_guarded:
+        yield Severity.LOW, "calls can be led to any place in memory (no Control Flow Guard)", place
 
 
 CHECK = Check(
@@ -51,5 +60,5 @@ CHECK = Check(
     ),
     run=_run,
     weak_example=lambda: archive_of({"app/pump.exe": example_program()}),
-    hardened_example=lambda: archive_of({"app/pump.exe": example_program(0x4140)}),
+    hardened_example=lambda: archive_of({"app/pump.exe": example_program(0x4540)}),
 )

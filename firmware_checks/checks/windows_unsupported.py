@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
 from firmware_checks.check import Check, archive_of
 from firmware_checks.controls import Controls
-from firmware_checks.exposure.grouping import Row, grouped
+from firmware_checks.grouping import Row, grouped
 from firmware_checks.inventory import Inventory
-from firmware_checks.observers.windows_settings import WindowsGap, WindowsSetting
+from firmware_checks.observers.windows_settings import OLD, WindowsGap, WindowsSetting
 from toolkit.core.findings import Finding, Severity
 
 
@@ -21,6 +22,22 @@ def _rows(inventory: Inventory, _profile: DeviceProfile | None) -> Iterator[Row]
     for seen in inventory.observed(WindowsSetting):
         if seen.what.gap is WindowsGap.VERSION:
             yield Severity.HIGH, seen.what.words, seen.evidence
+    yield from _systems(inventory)
+    image = next((region for region in inventory.regions() if region.format == "windows-ce-image"), None)
+    if image is not None:
+        yield Severity.HIGH, "Windows CE: its maker mends no release of it any more", image.span.evidence(0)
+
+
+_KERNEL = re.compile(r"(?i)(?:^|[/!])(?:ntoskrnl|ntkrnlpa|kernel32|ntdll|hal)\.(?:exe|dll)$")
+
+
+def _systems(inventory: Inventory) -> Iterator[Row]:
+    """Yield the kernels of old versions of Windows, as their version resources tell."""
+    for region in inventory.regions():
+        version = str(region.facts.get("version", ""))
+        old = OLD.get(".".join(version.split(".")[:2]))
+        if region.format == "pe" and old is not None and _KERNEL.search(region.span.path):
+            yield Severity.HIGH, f"{old}: its maker mends it no more", region.span.evidence(0)
 
 
 _WEAK = {

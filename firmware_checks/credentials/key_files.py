@@ -44,6 +44,8 @@ class CertificateFacts:
     is_for_servers: bool
     valid_until: str
     """Last day, ISO 8601."""
+    valid_days: int
+    """From the first day to the last."""
 
 
 def private_key_facts(data: bytes) -> KeyFacts:
@@ -121,4 +123,5 @@ def _facts_of(found: x509.Certificate) -> CertificateFacts:
         is_authority=is_authority,
         is_for_servers=names,
         valid_until=found.not_valid_after_utc.date().isoformat(),
+        valid_days=(found.not_valid_after_utc - found.not_valid_before_utc).days,
     )

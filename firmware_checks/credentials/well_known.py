@@ -21,6 +21,14 @@ __all__ = ["Guess", "Guesser", "known_as"]
 MOST_STEPS = 16_000
 """Work for one image: some eight seconds of an old laptop, spent only where passwords are stored."""
 _BCRYPT = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_SCRYPT = re.compile(r"\$7\$([./0-9A-Za-z])([./0-9A-Za-z]{5})[./0-9A-Za-z]{5}[^$]{0,64}\$[./0-9A-Za-z]{43}")
+"""Work as a power of two, size of a block, how often, salt, hash. Source: crypt(5) of libxcrypt."""
+_DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MOST_SCRYPT_WORK = 1 << 22
+"""Work times block of what is compared: more of it takes more than half a gibibyte of memory."""
+_SCRYPT_WORK_OF_ONE_STEP = 650
+_NOBODY_CAN = ("$y$", "$gy$")
+"""yescrypt and its variant of GOST: no library that is kept up compares them on every system."""
 _ROUNDS = re.compile(r"\$[56]\$rounds=(\d{1,9})\$")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
 _DESCRYPT = re.compile(r"[./0-9A-Za-z]{13}")
@@ -57,6 +65,8 @@ class Guesser:
     steps_left: int = MOST_STEPS
     unfinished: int = 0
     """How many stored passwords were not compared with the whole list, because the work would be too much."""
+    uncompared: int = 0
+    """How many were not compared at all, because of how they are kept."""
     _known: dict[tuple[str, str], Guess | None] = field(default_factory=dict)
 
     def guess(self, user: str, stored: str) -> Guess | None:
@@ -69,6 +79,7 @@ class Guesser:
     def _compared(self, user: str, stored: str) -> Guess | None:
         way = _way_of(stored)
         if way is None:
+            self.uncompared += stored.startswith((*_NOBODY_CAN, "$7$"))
             return None
         steps, is_it = way
         words = list(_candidates(user))
@@ -96,6 +107,10 @@ def _way_of(stored: str) -> tuple[int, Callable[[str], bool]] | None:
     bcrypt_cost = _BCRYPT.fullmatch(stored)
     if bcrypt_cost is not None:
         return 1 << max(0, int(bcrypt_cost[1]) - _BCRYPT_COST_OF_ONE_STEP), lambda word: _is_bcrypt(word, stored)
+    if stored.startswith("$7$"):
+        work = _scrypt_work(stored)
+        steps = max(1, work // _SCRYPT_WORK_OF_ONE_STEP)
+        return (steps, lambda word: _is_crypt(word, stored)) if 0 < work <= _MOST_SCRYPT_WORK else None
     if stored.startswith("{SHA}"):
         return 1, lambda word: base64.b64encode(hashlib.sha1(word.encode()).digest()).decode() == stored[5:]  # noqa: S324  # it is theirs
     if _HEXADECIMAL.fullmatch(stored):
@@ -107,6 +122,15 @@ def _way_of(stored: str) -> tuple[int, Callable[[str], bool]] | None:
         steps = steps if stored.startswith(("$5$", "$6$")) else 1
         return steps, lambda word: _is_crypt(word, stored)
     return None if not stored or stored.startswith(("$", "{")) else (1, lambda word: word == stored)
+
+
+def _scrypt_work(stored: str) -> int:
+    """Return work times block of a password kept with scrypt; 0 when it only looks like one."""
+    found = _SCRYPT.fullmatch(stored)
+    if found is None:
+        return 0
+    block = sum(_DIGITS.index(digit) << 6 * place for place, digit in enumerate(found[2]))
+    return (1 << _DIGITS.index(found[1])) * block
 
 
 def _is_bcrypt(word: str, stored: str) -> bool:
@@ -129,4 +153,4 @@ def _is_crypt(word: str, stored: str) -> bool:
 def _crypts() -> Any:
     from passlib.context import CryptContext  # type: ignore[import-untyped]  # 30 ms that only a password costs
 
-    return CryptContext(schemes=["sha512_crypt", "sha256_crypt", "md5_crypt", "apr_md5_crypt", "des_crypt"])
+    return CryptContext(schemes=["sha512_crypt", "sha256_crypt", "md5_crypt", "apr_md5_crypt", "des_crypt", "scrypt"])

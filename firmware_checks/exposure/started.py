@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from firmware_checks.exposure.grouping import Row
 from firmware_checks.exposure.service_kinds import ServiceKind
+from firmware_checks.grouping import Row
 from firmware_checks.inventory import Inventory
 from firmware_checks.observer import Seen
 from firmware_checks.observers.started_services import Start, StartedService
@@ -42,6 +42,8 @@ def is_started(seen: Seen[StartedService], links: set[str], wanted: set[str]) ->
     if seen.what.start is Start.INIT_SCRIPT:
         return _BY_ITSELF.search(name) is not None or not links or name in links
     if seen.what.start is Start.UNIT:
+        if seen.what.kind is ServiceKind.CONSOLE or _WANTED.search(seen.path):
+            return True  # systemd starts terminals by itself, and what lies in a folder of what is wanted
         stem = name.rpartition(".")[0].partition("@")[0]
         return stem in {unit.rpartition(".")[0].partition("@")[0] for unit in wanted}
     return True

@@ -23,25 +23,64 @@ _ASSIGNED = re.compile(
     rb"^[ \t]*(?:(?:my|our|set|typeset|readonly|declare|export|local|const|let|var|use constant)[ \t]+)*\$?"
     rb"(?:[a-z]\w{0,30}(?:::|\.))?_{0,2}(?P<name>[a-z]\w{0,30}?_?)?"
     rb"(?:version|ver|vers|release|VERSION|VER|VERS|RELEASE|Version|Release)(?:_?(?:string|str|STRING|STR|String))?_{0,2}"
-    rb"[\"']?[ \t]*(?:=>?|:=|[ \t])[ \t]*(?:[\"'(]|qw\()*[ \t]*" + _NUMBER + rb"(?=[\"'\s;,)]|-[0-9])",
+    rb"[\"']?[ \t]*(?:=>?|:=|[ \t])[ \t]*(?:[bu]?[\"'(]|qw\()*[ \t]*" + _NUMBER + rb"(?=[\"'\s;,)]|-[0-9])",
     re.MULTILINE | re.IGNORECASE,
 )
 """``VERSION="1.2.3"``, ``our $VERSION = 1.2``, ``__version__ = '1.2.3'``, ``set version 1.2``."""
 _OWN_WORDS: Final = frozenset(
-    ["", "prog", "program", "script", "package", "pkg", "app", "application", "my", "tool", "main", "this", "current"]
+    [
+        "",
+        "prog",
+        "program",
+        "script",
+        "package",
+        "pkg",
+        "app",
+        "application",
+        "my",
+        "tool",
+        "main",
+        "this",
+        "current",
+        "base",
+    ]
 )
 """What may stand before ``version`` in the name of a script's own; anything else may be that of another thing."""
-_ALONE = re.compile(rb"\A\s*(?:[A-Za-z][\w -]{0,30}[ =:\"]+)?" + _NUMBER + rb"\"?\s*\Z")
-_VERSION_FILE = re.compile(r"/share/(?:.*/)?(?:version|release)(?:\.(?:txt|sh|pl|py|tcl))?$", re.IGNORECASE)
+_BEHIND_NAME = re.compile(
+    rb"^(?P<before>(?![ \t]*(?:#|//|;|--|\*|%|dnl|rem ))[^\n]{0,80}?[\"'>](?:[^\"'\n<>]{0,30}[ :])?)"
+    rb"(?P<name>[a-z][\w+.-]{1,30}(?:[ /-]|,? (?:version|ver\.|v) ?| v))" + _NUMBER + rb"(?=[\"'\s\\<,;)(]|$)",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A text in quotes that has a name and a version, outside of remarks: ``"pump-report 4.7.1"``."""
+_ALONE = re.compile(
+    rb"\A\s*(?:[A-Za-z][\w -]{0,30}[ =:\"]+)?" + _NUMBER + rb"\"?(?:,? (?:19|20)[0-9]{2}[-./ 0-9]{0,20})?\s*\Z"
+)
+_VERSION_FILE = re.compile(
+    r"/(?:share|lib)/(?:.*/)?[._]?(?:version|release)_*(?:\.(?:txt|sh|pl|pm|py|tcl|rb|lua|h|scm|php|js|el))?$",
+    re.IGNORECASE,
+)
+_SETTINGS = re.compile(
+    r"/(?:share|lib)/(?:.*/)?(?:_?config|constants|globals|defs|about|__init__|__about__|main|app)\."
+    r"(?:py|pl|pm|sh|tcl|rb|lua|scm|php|js|in|el)$"
+)
+"""Where scripts keep what all of their parts need to know."""
+_WORTH_A_LOOK = re.compile(r"\.(?:py|p[lm]|sh|tcl|rb|lua|scm|php|js|in|el)$|version|release", re.IGNORECASE)
+"""All names that the forms above and below have; most files of an image have none of them."""
 _PLACE = re.compile(r"(?:^|/)(?:s?bin|libexec|etc/init\.d)/[^/]+$")
-_SOURCE = re.compile(r"/(?:share|lib)/(?:.*/)?(?P<folder>[^/]+)/(?P=folder)\.(?:py|pl|sh|tcl|rb|lua)$")
+_SOURCE = re.compile(r"/(?:share|lib)/(?:.*/)?(?P<folder>[^/]+)/(?:.*/)?(?P=folder)\.(?:py|pl|sh|tcl|rb|lua)$")
+_OF_A_LANGUAGE = re.compile(
+    r"/(?:python[\d.]*|perl5?|ruby|tcl[\d.]*|php|lua|node_modules|nodejs|site-packages|dist-packages)/"
+)
+"""What is part of an interpreter, or a package of one, which describes itself elsewhere."""
 
 
 def _wants(content: Content) -> bool:
     path = f"/{content.path}"
-    if content.head[:2] == b"#!":
-        return _PLACE.search(path) is not None or _SOURCE.search(path) is not None
-    return any(form.search(path) for form in (_VERSION_FILE, _SOURCE))
+    if content.head[:2] == b"#!" and _PLACE.search(path) is not None:
+        return True
+    if _WORTH_A_LOOK.search(content.name) is None:
+        return False
+    return any(form.search(path) for form in (_VERSION_FILE, _SETTINGS, _SOURCE)) and not _OF_A_LANGUAGE.search(path)
 
 
 def _read(content: Content) -> Iterator[Fact]:
@@ -50,15 +89,21 @@ def _read(content: Content) -> Iterator[Fact]:
     alone = _ALONE.finditer(data) if _VERSION_FILE.search(path) else iter(())
     found = chain(alone, filter(_is_own, _ASSIGNED.finditer(data)))
     for match in islice(found, MOST_VERSIONS):
-        number = match["number"].decode()
-        yield VersionText(
-            number=number,
-            version=number + match["suffix"].decode(),
-            before=TOLD_BY_SCRIPT,
-            after="",
-            near=("", ""),
-            offset=match.start("number"),
-        )
+        yield _text(match, TOLD_BY_SCRIPT)
+    for match in islice(_BEHIND_NAME.finditer(data), MOST_VERSIONS):
+        yield _text(match, match["name"].decode("ascii", "replace"))
+
+
+def _text(match: re.Match[bytes], before: str) -> VersionText:
+    number = match["number"].decode()
+    return VersionText(
+        number=number,
+        version=number + match["suffix"].decode(),
+        before=before,
+        after="",
+        near=("", ""),
+        offset=match.start("number"),
+    )
 
 
 def _is_own(match: re.Match[bytes]) -> bool:

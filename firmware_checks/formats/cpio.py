@@ -265,7 +265,7 @@ def _sum_of(data: memoryview) -> int:
     return sum((zlib.adler32(piece) & 0xFFFF) - 1 for piece in pieces) & 0xFFFF_FFFF
 
 
-def _built(name: bytes, mode: int, data: bytes, inode: int) -> bytes:
+def build_record(name: bytes, mode: int, data: bytes, inode: int) -> bytes:
     fields = (inode, mode, 0, 0, 1, 1_577_836_800, len(data), 0, 0, 0, 0, len(name) + 1, sum(data))
     head = NEW_WITH_SUMS + NEW_FIELDS.pack(*fields).hex().upper().encode() + name + b"\0"
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
@@ -273,10 +273,10 @@ def _built(name: bytes, mode: int, data: bytes, inode: int) -> bytes:
 
 def _example() -> bytes:
     records = (
-        _built(b"etc", 0o040755, b"", 1),
-        _built(b"etc/pump.ini", 0o100644, b"rate = 5\n", 2),
-        _built(b"init", 0o120777, b"/sbin/init", 3),
-        _built(TRAILER, 0, b"", 0),
+        build_record(b"etc", 0o040755, b"", 1),
+        build_record(b"etc/pump.ini", 0o100644, b"rate = 5\n", 2),
+        build_record(b"init", 0o120777, b"/sbin/init", 3),
+        build_record(TRAILER, 0, b"", 0),
     )
     whole = b"".join(records)
     return whole + bytes(-len(whole) % BLOCK_BYTES)

@@ -558,7 +558,7 @@ def _size(scan: _Scan) -> int:
     return padded if rest is None else scan.end
 
 
-def _node(order: _Order, kind: int, layout: struct.Struct, fields: tuple[int, ...], data: bytes = b"") -> bytes:
+def build_node(order: _Order, kind: int, layout: struct.Struct, fields: tuple[int, ...], data: bytes = b"") -> bytes:
     """Return a node with right check sums; the last two fields, zero here, are those of data and node."""
     total = layout.size + len(data)
     head = struct.pack(f"{order.sign}HHI", MAGIC, kind, total)
@@ -580,8 +580,8 @@ def _example() -> bytes:
     return (
         marker
         + struct.pack("<I", crc(marker))
-        + _node(order, DIRENT, order.dirent, (ROOT, 1, 2, 0, len(b"settings.ini"), 8), b"settings.ini")
-        + _node(order, INODE, order.inode, file_fields, packed)
+        + build_node(order, DIRENT, order.dirent, (ROOT, 1, 2, 0, len(b"settings.ini"), 8), b"settings.ini")
+        + build_node(order, INODE, order.inode, file_fields, packed)
     )
 
 

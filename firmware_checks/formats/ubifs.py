@@ -478,27 +478,30 @@ def _buds(nodes: _Nodes, head: SuperNode, master: MasterNode) -> Iterator[tuple[
                     yield bud, start
 
 
-def _node(kind: int, body: bytes, sequence: int = 1) -> bytes:
+def build_node(kind: int, body: bytes, sequence: int = 1) -> bytes:
     """Return a node with a right check sum, filled up to a multiple of 8 bytes."""
     size = HEADER.size + len(body)
     whole = HEADER.pack(MAGIC, 0, sequence, size, kind, 0)[8:] + body
     return MAGIC + crc32(whole).to_bytes(4, "little") + whole + b"\xce" * (-size % 8)
 
 
-def _key(inode: int, kind: int, value: int = 0) -> bytes:
+def node_key(inode: int, kind: int, value: int = 0) -> bytes:
     return struct.pack("<II8x", inode, kind << KEY_TYPE_SHIFT | value)
 
 
-def _inode_body(inode: int, mode: int, size: int, data: bytes = b"", *, links: int = 1, flags: int = 0) -> bytes:
+def inode_body(inode: int, mode: int, size: int, data: bytes = b"", *, links: int = 1, flags: int = 0) -> bytes:
     times = (0, 1_600_000_000, 1_600_000_000, 1_600_000_000, 0, 0, 0)
     head = struct.pack("<QQQQQIII", 1, size, *times[1:4], *times[4:])
     rest = struct.pack("<IIIIIIII", links, 0, 0, mode, flags, len(data), 0, 0)
-    return _key(inode, INO) + head + rest + bytes(36) + data
+    return node_key(inode, INO) + head + rest + bytes(36) + data
 
 
-def _dent_body(folder: int, name: bytes, inode: int, kind: int = DENT) -> bytes:
+def dent_body(folder: int, name: bytes, inode: int, kind: int = DENT) -> bytes:
     return (
-        _key(folder, kind, zlib.crc32(name) & KEY_VALUE) + struct.pack("<QBBH4x", inode, 0, 0, len(name)) + name + b"\0"
+        node_key(folder, kind, zlib.crc32(name) & KEY_VALUE)
+        + struct.pack("<QBBH4x", inode, 0, 0, len(name))
+        + name
+        + b"\0"
     )
 
 
@@ -508,19 +511,19 @@ def _super_body(blocks: int, block_bytes: int, *, flags: int = 0, compression: i
     return (numbers + sizes).ljust(BLOCK_BYTES - HEADER.size, b"\0")
 
 
-def _volume(leaves: list[tuple[bytes, bytes]], journal: list[bytes] | None = None, *, flags: int = 0) -> bytes:
+def build_volume(leaves: list[tuple[bytes, bytes]], journal: list[bytes] | None = None, *, flags: int = 0) -> bytes:
     """Return a volume of six blocks: super block, two master nodes, log, nodes with their index, journal."""
     main = b""
     branches = b""
     for key, node in leaves:
         branches += struct.pack("<III", 4, len(main), len(node)) + key[:8]
         main += node
-    index = _node(INDEX, struct.pack("<HH", len(leaves), 0) + branches)
+    index = build_node(INDEX, struct.pack("<HH", len(leaves), 0) + branches)
     places = struct.pack("<QQIIIII", 99, 3, 0, LOG_START, 4, len(main), len(index))
-    master = _node(MASTER, places.ljust(512 - HEADER.size, b"\0"))
-    log = _node(COMMIT, struct.pack("<Q", 3), 5)
-    log += _node(REFERENCE, struct.pack("<III28x", 5, 0, 1), 6) if journal else b""
-    blocks = [_node(SUPER, _super_body(6, BLOCK_BYTES, flags=flags)), master, master, log, main + index]
+    master = build_node(MASTER, places.ljust(512 - HEADER.size, b"\0"))
+    log = build_node(COMMIT, struct.pack("<Q", 3), 5)
+    log += build_node(REFERENCE, struct.pack("<III28x", 5, 0, 1), 6) if journal else b""
+    blocks = [build_node(SUPER, _super_body(6, BLOCK_BYTES, flags=flags)), master, master, log, main + index]
     return b"".join(block.ljust(BLOCK_BYTES, b"\xff") for block in [*blocks, b"".join(journal or ())])
 
 
@@ -528,11 +531,13 @@ def _example() -> bytes:
     text = b"rate = 5 ml/h\n" * 20
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     packed = packer.compress(text) + packer.flush()
-    data = _key(65, DATA) + struct.pack("<IHH", len(text), COMPRESSIONS.index("zlib"), 0) + packed
-    name = _dent_body(ROOT, b"settings.ini", 65)
-    root, file = _inode_body(ROOT, 0o040755, 0), _inode_body(65, 0o100644, len(text))
+    data = node_key(65, DATA) + struct.pack("<IHH", len(text), COMPRESSIONS.index("zlib"), 0) + packed
+    name = dent_body(ROOT, b"settings.ini", 65)
+    root, file = inode_body(ROOT, 0o040755, 0), inode_body(65, 0o100644, len(text))
     kinds = (INO, DENT, INO, DATA)
-    return _volume([(body, _node(kind, body)) for kind, body in zip(kinds, (root, name, file, data), strict=True)])
+    return build_volume(
+        [(body, build_node(kind, body)) for kind, body in zip(kinds, (root, name, file, data), strict=True)]
+    )
 
 
 FORMAT = ImageFormat(

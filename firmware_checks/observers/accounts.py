@@ -15,8 +15,13 @@ __all__ = ["OBSERVER", "Account", "PasswordScheme"]
 
 MOST_BYTES = 1 << 18
 _WEB = ("htpasswd", ".htpasswd", "htpasswd.users", "httpd.passwd", "lighttpd.user", "boa.passwd")
-_NAMES = ("passwd", "shadow", "passwd-", "shadow-", "master.passwd", *_WEB)
-_LEAST_FIELDS = {"passwd": 7, "passwd-": 7, "master.passwd": 7}
+_SYSTEM = re.compile(
+    r"(?P<base>passwd|shadow|master\.passwd)(?:-|~|[._-](?:bak|backup|old|orig|default|dist|tmpl|new|ro|\d))?"
+)
+_WEB_ENDING = re.compile(r"\.?(?:htpasswd|htusers|users\.passwd)$")
+_OF_BUSYBOX = "httpd.conf"
+_PAGE_RULE = re.compile(rb"/[^:\s]*:(?P<rest>[^:\s]+:\S+)")
+"""A line of httpd.conf of BusyBox: path, user and password."""
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
 _DESCRYPT = re.compile(r"[./0-9A-Za-z]{13}")
@@ -69,13 +74,25 @@ class Account(Observation):
 
 def _read(content: Content) -> Iterator[Observation]:
     text = bytes(content.span.window.view[:MOST_BYTES])
-    least = _LEAST_FIELDS.get(content.name, 2 if content.name in _WEB else 3)
+    least = _least_fields(content.name)
     start = 0
     for line in text.splitlines(keepends=True):
-        fields = line.rstrip(b"\r\n").decode("utf-8", "replace").split(":")
+        row = _PAGE_RULE.match(line) if content.name == _OF_BUSYBOX else None
+        if content.name == _OF_BUSYBOX and row is None:
+            start += len(line)
+            continue
+        told = line if row is None else row["rest"]
+        fields = told.rstrip(b"\r\n").decode("utf-8", "replace").split(":")
         if len(fields) >= least and _USER.fullmatch(fields[0]):
             yield _account(fields, start, has_number=least >= 7)
         start += len(line)
+
+
+def _least_fields(name: str) -> int:
+    known = _SYSTEM.fullmatch(name)
+    if known is None:
+        return 2
+    return 3 if known["base"] == "shadow" else 7
 
 
 def _account(fields: list[str], offset: int, *, has_number: bool) -> Account:
@@ -108,7 +125,9 @@ def scheme_of(stored: str) -> PasswordScheme:
 
 
 def _wants(content: Content) -> bool:
-    return content.name in _NAMES and not content.head.startswith((MAGIC, b"#!"))
+    name = content.name
+    is_known = name in _WEB or name == _OF_BUSYBOX or _SYSTEM.fullmatch(name) or _WEB_ENDING.search(name)
+    return bool(is_known) and not content.head.startswith((MAGIC, b"#!"))
 
 
 OBSERVER = Observer(

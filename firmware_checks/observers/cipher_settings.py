@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from firmware_checks.exposure.comments import without_markup_comments
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
+from firmware_checks.observers.update_scripts import UncheckedServer
 
 __all__ = ["OBSERVER", "WeakSetting"]
 
@@ -44,7 +46,32 @@ _SSH_KEYS = (
 )
 _WEAK_SSH = re.compile(
     r"(?<![\w-])(arcfour\d*|3des-cbc|des-cbc|blowfish-cbc|cast128-cbc|aes\d{3}-cbc|rijndael-cbc\S*|hmac-md5\S*?"
-    r"|hmac-sha1-96\S*?|umac-32\S*?|none|diffie-hellman-group1-sha1|diffie-hellman-group-exchange-sha1|ssh-dss)(?=[,\s@]|$)"
+    r"|hmac-sha1-96\S*?|umac-32\S*?|none|diffie-hellman-group1-sha1"
+    r"|diffie-hellman-group-exchange-sha1|ssh-dss)(?=[,\s@]|$)"
+)
+_SETTINGS = (".ini", ".conf", ".cfg", ".json", ".xml", ".config", ".yaml", ".yml", ".properties", ".toml", ".env")
+_MANUALS = re.compile(r"(?:^|/)(?:share|examples?|tests?|(?:dist|site)-packages|node_modules|lib/python[\d.]*)/")
+_GATES = (
+    b"SSLv", b"sslv", b"Ssl", b"SSL ", b"TLSv1", b"tlsv1", b"Tls", b"TLS 1", b"verify", b"Verify", b"VERIFY",
+    b"nsecure", b"INSECURE", b"ertificate",
+)  # fmt: skip
+_GENERAL = re.compile(
+    r"(?i)(?P<key>[\w.-]*(?:ssl|tls|min_?version|security_?protocol)[\w.-]*)[\"']?\s*(?:value\s*)?"
+    r"[=:]\s*[\"'\[({ ]*(?P<value>[^\r\n]{2,120})"
+)
+_SWITCHED_OFF = re.compile(r"(?i)disab|exclu|forbid|block|deny|(?:^|_)no_")
+_WEAK_VERSION = re.compile(
+    r"(?<![\w.!-])(?:(?P<ssl>(?:SSL|Ssl|ssl)v? ?[23](?:\.0)?)|"
+    r"(?P<one>(?:TLS|tls)v? ?1(?:[._]0)?|Tls(?:10)?)|(?P<two>(?:TLS|tls)v? ?1[._]1|Tls11))(?![\w.])"
+)
+_NO_PROOF = re.compile(
+    r"(?i)^[\s<\"']*(?:add\s+key=[\"'])?[\w.-]*(?:"
+    r"(?:(?:ssl|tls|peer|host|server|cert\w*)[_.-]?verif\w*|verif\w*[_.-]?(?:ssl|tls|peer|host|server"
+    r"|cert\w*)|(?:check|validate)[_.-]?cert\w*)"
+    r"[\"']?\s*(?:value\s*)?[=:]\s*[\"']?(?:0|no|off|false|none)\b"
+    r"|(?:insecure[_.-]?skip[_.-]?verify|(?:trust|accept)[_.-]?(?:all|any|self[_.-]?signed)[_.-]?cert\w*"
+    r"|(?:allow|ignore)[_.-]?(?:invalid|insecure|ssl|cert)\w*[_.-]?(?:cert\w*|errors?|tls|ssl))"
+    r"[\"']?\s*(?:value\s*)?[=:]\s*[\"']?(?:1|yes|on|true)\b)"
 )
 _LINE = re.compile(r"[ \t]*(?P<key>[A-Za-z][\w.-]*)[ \t]*(?:[=: \t][ \t]*)(?P<value>[^\r\n#]*)")
 
@@ -59,6 +86,9 @@ class WeakSetting(Observation):
 
 
 def _read(content: Content) -> Iterator[Observation]:
+    if not _is_known(content):
+        yield from _general(content)
+        return
     is_of_ssh = content.name in SSH
     weak_in = _weak_for_ssh if is_of_ssh else _weak_for_tls
     start = 0
@@ -69,6 +99,32 @@ def _read(content: Content) -> Iterator[Observation]:
             excerpt = f"{line['key']} allows {', '.join(allows)}"
             yield WeakSetting(offset=start, excerpt=excerpt, is_of_ssh=is_of_ssh, allows=allows)
         start += len(raw)
+
+
+def _general(content: Content) -> Iterator[Observation]:
+    """Yield what settings of any program allow, by words that all of them use."""
+    text = without_markup_comments(bytes(content.span.window.view[:MOST_BYTES]))
+    if b"\0" in text[:512] or not any(gate in text for gate in _GATES):
+        return
+    start = 0
+    for raw in text.splitlines(keepends=True):
+        line = raw.decode("utf-8", "replace")
+        if not line.lstrip().startswith(("#", ";", "//")):
+            yield from _general_line(start, line)
+        start += len(raw)
+
+
+def _general_line(start: int, line: str) -> Iterator[Observation]:
+    if _NO_PROOF.search(line):
+        yield UncheckedServer(offset=start, excerpt="a setting: the server is not verified", tool="a setting")
+    found = _GENERAL.search(line)
+    if found is None or _SWITCHED_OFF.search(found["key"]):
+        return
+    weak = {"ssl": "SSL 3.0 or older", "one": "TLS 1.0", "two": "TLS 1.1"}
+    allows = tuple(dict.fromkeys(weak[hit.lastgroup or ""] for hit in _WEAK_VERSION.finditer(found["value"])))
+    if allows:
+        excerpt = f"{found['key']} allows {', '.join(allows)}"
+        yield WeakSetting(offset=start + found.start(), excerpt=excerpt, is_of_ssh=False, allows=allows)
 
 
 def _weak_for_ssh(key: str, value: str) -> tuple[str, ...]:
@@ -91,8 +147,15 @@ def _weak_for_tls(key: str, value: str) -> tuple[str, ...]:
     return ()
 
 
-def _wants(content: Content) -> bool:
+def _is_known(content: Content) -> bool:
     return content.name in SSH or content.name in _TLS_NAMES or _TLS_FOLDERS.search(content.path) is not None
+
+
+def _wants(content: Content) -> bool:
+    if _is_known(content):
+        return True
+    is_setting = content.name.lower().endswith(_SETTINGS) and content.span.size <= MOST_BYTES
+    return is_setting and _MANUALS.search(content.path) is None
 
 
 OBSERVER = Observer(

@@ -22,13 +22,29 @@ MOST_OF_ONE_FILE = 200
 MOST_WIDE_BYTES = 64 << 20
 WIDE_REACH_CHARACTERS = 256
 _WINDOWS = (b"MZ", b"\xff\xfe", b"regf")
-_WIDE = ("assword".encode("utf-16-le"), "etworkKey".encode("utf-16-le"), "PWD=".encode("utf-16-le"))
+_WIDE = tuple(
+    word.encode("utf-16-le")
+    for word in ("assword", "etworkKey", "PWD=", "pwd=", "asswd", "psk=", "SSID", "Pin=", "PIN=", "Code=")
+)
 _SETTINGS = (".ini", ".cfg", ".conf", ".cnf", ".properties", ".env", ".config", ".yaml", ".yml")
+LONGEST_NAME = 48
+_NAME = re.compile(rb"(?<![\w.-])[A-Za-z][\w.-]*\Z")
+_BEGINS = (b"", b"\n", b"\r", b"\0", b" ", b"\t", b'"', b"'", b";", b"{", b",")
+_FOR_PEOPLE = re.compile(
+    rb"(?i)(?:[\w.-]*[._-])?(?:labels?|errors?|err|msg|messages?|texts?|title|hint|prompt|placeholder|caption|tooltip|dialog"
+    rb"|button|btn|tr|i18n)[._-]"
+)
+"""Names of texts that are shown to somebody."""
 COMMENT_REACH_BYTES = 200
-_COMMENT = re.compile(rb"(?:^|[\r\n\0])[ \t]*(?:#(?!define)|;|(?://|--)(?=\s)|\.\\\")[^\r\n\0]*\Z")
+_COMMENT = re.compile(
+    rb"(?:^|[\r\n\0])[ \t]*(?:@?(?i:rem)[ \t]|::|#(?!define)|;|(?://|--)(?=\s)|\.\\\")[^\r\n\0]*\Z"
+    rb"|<!--(?:(?!-->)[^\0])*\Z|(?:^|[\s;{}])/\*(?:(?!\*/)[^\0])*\Z"
+)
 """A line that is switched off, and a line of a manual; what they name is an example most often."""
 _MANUALS = re.compile(
-    r"(?:^|/)(?:share/(?:doc|man|info|locale|zoneinfo|perl/[\d.]+/pod)|i18n|locales?|licenses?|tests?|testdata|testing|examples?|wordlists?)/|(?:^|/)(?:test_[^/]*|[^/]*_test)\.\w+$"
+    r"(?:^|/)(?:share/(?:doc|man|info|locale|zoneinfo|perl/[\d.]+/pod)|i18n|locales?|lang(?:uages?)?|translations?|licenses?|tests?|testdata|testing|examples?|wordlists?)/|(?:^|/)(?:test_[^/]*|[^/]*_test)\.\w+$"
+    r"|(?:^|[/!_.-])(?:(?:ar|bg|cs|da|de|el|en|es|et|fi|fr|he|hr|hu|it|ja|ko|lt|lv|nb|nl|no|pl|pt|ro|ru|sk|sl|sv|tr|uk|zh)"
+    r"(?:[_-][A-Za-z]{2,4})?|strings|messages|texts)\.(?:json|xml|resx|ts|lng|js|ini|properties|txt|yml|yaml)$"
 )
 _TEXT_ONLY = (".po", ".mo", ".gmo", ".pod", ".html", ".htm", ".svg", ".ttf", ".png", ".jpg", ".gz", ".md", ".rst")
 
@@ -58,7 +74,7 @@ def _read(content: Content) -> Iterator[Observation]:
     view = content.span.window.view
     is_setting = content.name.lower().endswith(_SETTINGS)
     found = _secrets(view, content.hits(_patterns()), is_setting=is_setting)
-    if content.head.startswith(_WINDOWS):
+    if content.head.startswith(_WINDOWS) or content.head[1:8:2] == b"\0\0\0\0":
         found = chain(found, _wide_secrets(view))
     yield from islice(found, MOST_OF_ONE_FILE)
 
@@ -66,14 +82,41 @@ def _read(content: Content) -> Iterator[Observation]:
 def _secrets(view: memoryview, hits: Iterable[Hit], *, is_setting: bool) -> Iterator[Secret]:
     """Yield the secrets among ``hits`` in ``view``; a word alone is a password where settings stand."""
     ends = {True: -1, False: -1}
+    apart: tuple[int, Secret] | None = None
+    """A secret that stands apart from what led to it, and where it ends: another sign may tell better where it is."""
     for hit in hits:
         groups, sign = dict(hit.groups), _SIGN_OF[hit.pattern.source]
         value = groups.get("value") or groups.get("single") or groups.get("bare") or ""
         is_start = sign.kind is SecretKind.FIXED_START  # it stands in one command with a key
-        is_new = hit.start >= ends[is_start] and sign.is_secret(value, is_setting or "bare" not in groups)
+        is_sure = "bare" not in groups or (is_setting and _is_own_line(view, hit.start))
+        is_new = hit.start >= ends[is_start] and sign.is_secret(value, is_sure)
         if is_new and not _is_comment(view, hit.start):
+            if apart is not None and hit.start >= apart[0]:
+                yield apart[1]
+            apart = None
+            if sign.is_apart:
+                place = hit.start + bytes(view[hit.start : hit.end]).rfind(value.encode("utf-8", "surrogateescape"))
+                apart = hit.end, _secret(sign, max(hit.start, place), value, "")
+                continue
             ends[is_start] = hit.end
-            yield _secret(sign, hit.start, value, groups.get("user", ""))
+            yield _secret(sign, _start_of_name(view, hit.start), value, groups.get("user", ""))
+    if apart is not None:
+        yield apart[1]
+
+
+def _is_own_line(view: memoryview, position: int) -> bool:
+    """Tell whether a setting begins here: not a text for people, nor the value of another setting."""
+    start = _start_of_name(view, position)
+    before = bytes(view[max(0, start - 1) : start])
+    name = bytes(view[start : position + LONGEST_NAME])
+    return before in _BEGINS and _FOR_PEOPLE.match(name) is None
+
+
+def _start_of_name(view: memoryview, position: int) -> int:
+    """Return where the name begins that the sign at ``position`` is part of: ``ftp_password`` and not ``password``."""
+    before = bytes(view[max(0, position - LONGEST_NAME) : position + 1])
+    found = _NAME.search(before)
+    return position - (len(found.group()) - 1) if found is not None else position
 
 
 def _wide_secrets(view: memoryview) -> Iterator[Secret]:

@@ -25,6 +25,7 @@ class RecordKind(enum.StrEnum):
     DICOM = "DICOM file"
     FHIR = "FHIR patient"
     LOG = "log line with a patient number"
+    FIELDS = "fields that name a patient"
     TABLE = "table of a database"
     LIST = "list with patient columns"
 
@@ -55,12 +56,31 @@ _PATTERNS = (
     *(
         Pattern.of(
             "log",
-            rb"(?<![A-Za-z])" + word + rb"[\"']?[ \t]{0,2}[=:#][ \t]{0,2}[\"']?(?P<name>[A-Z]{0,3}-?\d{5,12})(?![\w.])",
+            rb"(?<![A-Za-z])" + word + (
+                rb"[\"']?[ \t]{0,2}[=:# ][ \t]{0,2}[\"']?(?P<name>[A-Z]{0,3}-?\d{5,12})(?![\w.])"
+            ),
             anchor=word,
         )
         for word in (b"MRN", b"mrn", b"PatientID", b"PatientId", b"patientId", b"Patient ID", b"patient_id")
     ),
+    *(
+        Pattern.of(
+            "fields",
+            rb"(?<![A-Za-z])" + before + word + rb"[\"']?[ \t]{0,2}[=:>][ \t]{0,2}[\"']?"
+            rb"(?P<name>(?:19|20)\d\d[-./]?\d\d[-./]?\d\d|\d\d?[-./]\d\d?[-./](?:19|20)\d\d)(?!\d)",
+            anchor=word,
+        )
+        for word, before in (
+            (b"irthDate", b"[Bb]"), (b"irthdate", b"[Bb]"), (b"irth_date", b"[Bb]"), (b"DateOfBirth", b""),
+            (b"date_of_birth", b""), (b"DOB", b""), (b"dob", b""),
+        )
+    ),
 )  # fmt: skip
+_NAME_FIELD = re.compile(
+    rb"(?i)(?:last|family|sur|first|given|patient)[ _]?name[\"']?[ \t]{0,2}[=:>][ "
+    rb"\t]{0,2}[\"']?(?P<name>[A-Za-z\xc3][^\r\n<>\"',;{}%$]{1,40})"
+)
+FIELDS_REACH_BYTES = 400
 _MADE_UP = re.compile(
     r"(?i)\b(?:doe|test\w*|demo|dummy|sample|example|mustermann|patient|last|first|name|smith\^john)\b"
 )
@@ -110,7 +130,16 @@ def _log(_view: memoryview, hit: Hit) -> PatientRecord | None:
     return None if is_made_up else _record(RecordKind.LOG, hit.start)
 
 
-_READERS = {"hl7": _hl7, "dicom": _dicom, "fhir": _fhir, "log": _log}
+def _fields(view: memoryview, hit: Hit) -> PatientRecord | None:
+    """Tell of a day of birth that stands near the name of a person."""
+    first = max(0, hit.start - FIELDS_REACH_BYTES)
+    near = bytes(view[first : hit.end + FIELDS_REACH_BYTES])
+    names = list(_NAME_FIELD.finditer(near))
+    is_made_up = any(_MADE_UP.search(found["name"].decode("latin-1")) for found in names)
+    return _record(RecordKind.FIELDS, first + names[0].start()) if names and not is_made_up else None
+
+
+_READERS = {"hl7": _hl7, "dicom": _dicom, "fhir": _fhir, "log": _log, "fields": _fields}
 
 
 def _wants(_content: Content) -> bool:

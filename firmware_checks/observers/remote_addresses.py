@@ -6,7 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from firmware_checks.exposure.comments import without_markup_comments
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
 from firmware_checks.readers.elf_file import constants
@@ -33,11 +35,20 @@ _FETCH = re.compile(rb"\b(?:wget|curl|ftpget|ftpput|tftp|ncftpget|ncftpput|scp|s
 _SOFTWARE = re.compile(
     rb"updat|upgrad|firmware|/fw|\.(?:bin|img|swu|tar|tgz|zip|ipk|hex|cab|raucb|mender|exe)\b", re.IGNORECASE
 )
-_NOT_ADDRESS = re.compile(rb"(?:version|release|revision|\bv|ver|build|oid|file)[\"' =:_.-]{0,4}$", re.IGNORECASE)
+_NOT_ADDRESS = re.compile(
+    rb"(?:version|release|revision|(?<![a-z])v(?:er)?|build|oid|file)[\"' =:_.-]{0,4}$", re.IGNORECASE
+)
 _LIBRARY = re.compile(
     r"(?:^|/)(?:share|include|doc|man|examples?|tests?|dist-packages|site-packages|lib/python[\d.]*|perl\d?|node_modules"
     r"|gocode|ruby|modules|locale|terminfo)/"
 )
+_NAMESPACE = re.compile(
+    rb"(?:xmlns(?::[\w.-]{1,40})?|schemaLocation|targetNamespace|namespace)[ \t]*=[ \t]*[\"'][^\"']*$"
+)
+"""A name in XML that only looks like a place."""
+_SYSTEM_FOLDER = re.compile(r"(?i)(?:^|/)(?:windows|winnt|system32|syswow64|common files|microsoft[^/]*|\.net)/")
+_WIDE_QUAD = re.compile(rb"(?<![\w.]\0)(?:\d\0){1,3}(?:\.\0(?:\d\0){1,3}){3}(?![\w.]\0)")
+"""An address with two bytes a character, as programs for Windows hold it."""
 _PUBLIC_SERVICES = frozenset({"127.0.0.1", "0.0.0.0", "255.255.255.255"})  # noqa: S104  # compared, never bound
 _SETTINGS = (
     ".conf", ".cfg", ".ini", ".json", ".xml", ".config", ".yaml", ".yml", ".toml", ".properties", ".env", ".sh", ".lua",
@@ -61,8 +72,10 @@ class RemoteAddress(Observation):
 def _read(content: Content) -> Iterator[Observation]:
     view = content.span.window.view
     shown: set[tuple[str, str]] = set()
+    if content.head.startswith(b"MZ"):
+        yield from islice(_wide_addresses(bytes(view)), MOST_OF_ONE_FILE)
     for start, end in _stretches(content):
-        text = bytes(view[start:end])
+        text = without_markup_comments(bytes(view[start:end]))
         for seen in _addresses(text, start, is_text=content.elf is None and b"\0" not in text[:512]):
             if (seen.host, seen.use) not in shown:
                 shown.add((seen.host, seen.use))
@@ -117,6 +130,14 @@ def _places(text: bytes, literal: bytes) -> Iterator[int]:
         place = text.find(literal, place + 1)
 
 
+def _wide_addresses(data: bytes) -> Iterator[RemoteAddress]:
+    for found in _WIDE_QUAD.finditer(data):
+        text = found.group()[::2]
+        narrow = _IP.fullmatch(text)
+        if narrow is not None and _is_address(text, narrow):
+            yield _seen(found.start(), text, "", is_clear=False, is_software=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Location:
     """A place on another computer, and where its name stands."""
@@ -144,7 +165,7 @@ def _locations(text: bytes, base: int) -> Iterator[_Location]:
             continue
         is_software = _SOFTWARE.search(found["path"]) is not None
         is_used = is_software or _FETCH.search(_before(text, found.start())) or _IP.fullmatch(found["host"])
-        if is_used and _is_elsewhere(found["host"]):
+        if is_used and _is_elsewhere(found["host"]) and not _NAMESPACE.search(_before(text, found.start())):
             scheme = found["scheme"].decode()
             is_clear = scheme in ("http", "ftp", "tftp")
             use = f"reached over {scheme}"
@@ -210,6 +231,8 @@ def _wants(content: Content) -> bool:
         return False
     if content.elf is not None or content.program is not None:
         return True
+    if content.head.startswith(b"MZ"):
+        return content.span.size <= MOST_RAW_BYTES and _SYSTEM_FOLDER.search(content.path) is None
     size = content.span.size
     if (
         content.name.lower().endswith(_SETTINGS)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from firmware_checks.exposure.comments import without_markup_comments
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
 
@@ -147,6 +148,10 @@ _SETTINGS = (
     ".properties",
     ".cnf",
     ".env",
+    ".service",
+    ".cmd",
+    ".bat",
+    ".ps1",
 )
 _MANUALS = re.compile(
     r"(?:^|/)(?:share|examples?|tests?|dist-packages|site-packages|lib/python[\d.]*|node_modules|gocode)/"
@@ -164,7 +169,7 @@ def _reader(content: Content) -> tuple[Service, Callable[[str], _Found | None]] 
 
 def _read(content: Content) -> Iterator[Observation]:
     reader = _reader(content)
-    text = bytes(content.span.window.view[:MOST_BYTES])
+    text = without_markup_comments(bytes(content.span.window.view[:MOST_BYTES]))
     if reader is None or b"\0" in text[:512]:
         return
     service, read = reader

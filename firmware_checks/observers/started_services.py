@@ -15,6 +15,7 @@ __all__ = ["OBSERVER", "Start", "StartedService"]
 
 MOST_BYTES = 1 << 18
 MOST_LINES = 10_000
+MOST_RAW_BYTES = 16 << 20
 
 
 class Start(enum.StrEnum):
@@ -27,6 +28,7 @@ class Start(enum.StrEnum):
     CRON = "cron"
     INIT_SCRIPT = "an init script"
     SCRIPT = "a script"
+    PROGRAM = "the program of a microcontroller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +46,12 @@ class StartedService(Observation):
 
 _GATE = re.compile(
     rb"telnetd|ftpd|rshd|rlogind|rexecd|vnc|gdbserver|lldb-server|adbd|qconn|pdebug|debugserver|tcf-agent|upnpd|minissdpd"
-    rb"|minidlnad|getty|AxedaDesktopServer|\bn(?:et)?cat\b|\bnc\b|\bsocat\b|ttyd|shellinaboxd|udpsvd"
+    rb"|minidlnad|getty|ListenStream|AxedaDesktopServer|\bn(?:et)?cat\b|\bnc\b|\bsocat\b|ttyd|shellinaboxd|udpsvd"
 )
 _NAME = "|".join(re.escape(name) for name in sorted(PROGRAMS, key=len, reverse=True))
 _STARTER = (
-    r"(?:exec|nohup|setsid|busybox|sudo|then|do|else|tcpd|env|nice|start|eval|\S*/busybox|\S*/start-stop-daemon[^\n]*?)"
+    r"(?:exec|nohup|setsid|busybox|sudo|then|do|else|tcpd|env|nice|start|eval"
+    r"|(?:\S*/)?(?:tcpsvd|udpsvd)[ \t][^\n;|&]{1,60}?|\S*/busybox|\S*/start-stop-daemon[^\n]*?)"
 )
 _PATH = r"[\"']?(?:[\w./${}-]*/)?"
 _COMMAND = re.compile(
@@ -59,9 +62,37 @@ _EXEC = re.compile(rf"(?:-x|--exec|-a|--startas)[ =]+{_PATH}(?P<name>{_NAME})(?=
 _VARIABLE = re.compile(rf"^\s*(?:export\s+)?\w*(?:DAEMON|PROG|EXEC|BIN|CMD)\w*={_PATH}(?P<name>{_NAME})[\"']?\s*$")
 _INIT_SCRIPT = re.compile(r"(?:^|/)(?:init\.d|rc\d?\.d|rcS\.d)/[^/]+$")
 _TEXT = re.compile(r"(?:^|/)(?:rcS|rc\.local|rc\.sysinit|rc|profile|S\d\d[^/]*|[^/]*\.sh)$")
+_DROP_IN = re.compile(r"\.(?:service|socket)\.d/[^/]+\.conf$")
+_LISTEN = re.compile(r"^ListenStream\s*=\s*(?:\S*:)?(?P<port>\d+)\s*$")
+_PORTS = {
+    "21": ("ftpd", ServiceKind.FTP), "23": ("telnetd", ServiceKind.TELNET), "512": ("rexecd", ServiceKind.REMOTE_SHELL),
+    "513": ("rlogind", ServiceKind.REMOTE_SHELL), "514": ("rshd", ServiceKind.REMOTE_SHELL),
+    "5900": ("vncserver", ServiceKind.SCREEN),
+}  # fmt: skip
+"""What waits at ports that a socket of systemd opens. Source: IANA, Service Name and Port Number Registry."""
 _DISABLED = re.compile(rb"^\s*disable\s*=\s*yes", re.MULTILINE)
 _CRON = re.compile(r"(?:^|/)(?:crontabs?/[^/]+|crontab|cron\.(?:d|daily|hourly|weekly|monthly)/[^/]+)$")
 _MANUALS = re.compile(r"(?:^|/)(?:share/doc|examples?|tests?|dist-packages|site-packages)/")
+
+
+_GREETING = re.compile(rb"220[ -][ -~]{0,40}?FTP [Ss]erver[ -~]{0,60}")
+"""What an FTP server says first. Source: RFC 959, 5.4."""
+
+
+def _greetings(content: Content) -> Iterator[Observation]:
+    """Yield the servers in a raw program, which says itself what they greet with."""
+    data = bytes(content.span.window.view[:MOST_RAW_BYTES])
+    found = _GREETING.search(data) if b"FTP " in data else None
+    if found is not None:
+        yield StartedService(
+            offset=found.start(),
+            excerpt=found.group().decode("ascii", "replace"),
+            kind=ServiceKind.FTP,
+            program="an FTP server",
+            start=Start.PROGRAM,
+            arguments="",
+            line="",
+        )
 
 
 def _way(content: Content) -> Start | None:
@@ -72,7 +103,7 @@ def _way(content: Content) -> Start | None:
         return Start.XINETD
     if name == "inittab":
         return Start.INIT
-    if name.endswith((".service", ".socket")):
+    if name.endswith((".service", ".socket")) or _DROP_IN.search(path):
         return Start.UNIT
     if _CRON.search(path):
         return Start.CRON
@@ -83,6 +114,9 @@ def _way(content: Content) -> Start | None:
 
 
 def _read(content: Content) -> Iterator[Observation]:
+    if _is_raw_program(content):
+        yield from _greetings(content)
+        return
     way = _way(content)
     text = bytes(content.span.window.view[:MOST_BYTES])
     if way is None or b"\0" in text[:512]:
@@ -144,6 +178,10 @@ def _inittab(line: str) -> _Found | None:
 
 def _unit(line: str) -> _Found | None:
     key, _, value = line.partition("=")
+    listen = _LISTEN.match(line)
+    if listen is not None and listen["port"] in _PORTS:
+        name, kind = _PORTS[listen["port"]]
+        return name, kind, "", ""
     found = program_of(value.split()) if key.strip() in ("ExecStart", "ExecStartPre", "ExecStartPost") else None
     return (*found, "") if found is not None else None
 
@@ -175,7 +213,17 @@ _READERS: dict[Start, Callable[[str], _Found | None]] = {
 }
 
 
+def _is_raw_program(content: Content) -> bool:
+    """Tell whether it is one, or a file that is called like one and does not begin with text."""
+    if content.elf is not None:
+        return False
+    is_called_so = content.name.lower().endswith((".bin", ".img", ".rom", ".fw")) and b"\0" in content.head
+    return content.program is not None or is_called_so
+
+
 def _wants(content: Content) -> bool:
+    if _is_raw_program(content):
+        return True
     if content.span.size > MOST_BYTES or _MANUALS.search(content.path):
         return False
     return _way(content) is not None

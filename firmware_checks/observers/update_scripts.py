@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from firmware_checks.fact_reader import Content
@@ -54,25 +54,38 @@ class UncheckedServer(Observation):
 _SOURCES = (
     (Source.CLEAR, re.compile(
         r"\b(?:wget|curl)\b.*\b(?:http|ftp)://|\b(?:ftpget|tftp|ncftpget|atftp)\s|\bmount\b.*\b(?:nfs4?|cifs)\b|\bnc\s+-l"
+        r"|(?i:\bftp\s+-[a-z]*[sn]\b|(?:invoke-webrequest|\biwr|bitsadmin|bitstransfer|certutil|downloadfile|urlretrieve|urlopen"
+        r"|requests\.get)\b.*\b(?:http|ftp)://|\bftplib\.FTP\()"
     )),
-    (Source.NETWORK, re.compile(r"\b(?:wget|curl|scp|sftp|rsync|ftp)\s+\S")),
+    (Source.NETWORK, re.compile(
+        r"\b(?:wget|curl|scp|sftp|rsync|ftp)\s+\S|\bnet\s+use\s|(?:copy|robocopy)\s+\"?\\\\\\\\\w"
+        r"|(?i:invoke-webrequest|bitsadmin|bitstransfer|urlretrieve|requests\.get)\b"
+    )),
+    (Source.HERE, re.compile(r"/upload(?:s|ed)?/|^\s*\w+=[\"']?/\S*upload")),
     (Source.STICK, re.compile(
         r"/(?:mnt|media)/(?:usb|sd|stick|udisk|mmc|card|disk)|/mnt/\*|\bmount\b.*/dev/(?:sd[a-z]|mmcblk|disk/by-label|ub[a-z])|/media/|[A-Z_]*USB[A-Z_]*="
+        r"|(?:copy|robocopy|start|call)\s+(?:/\w+\s+)*\"?[D-Z]:\\"
     )),
 )  # fmt: skip
 _INSTALLS = re.compile(
     r"(?P<tool>\bflashcp|\bnandwrite|\bmtd(?:_debug)?\s+(?:-\w\s+\S*\s*)*write|\bflash_eraseall|\bfw_update|\bubiupdatevol|\bdpkg\s+-i|\bopkg\s+(?:\S+\s+)?install"
-    r"|\bipkg\s+install|\brpm\s+-[Ui]\w*|\bdd\b.*\bof=/dev/|\btar\s+(?:-?\w*x|--extract)|\bunzip\b|\bcpio\s+-\w*i|\bsysupgrade|\binsmod\s"
+    r"|\bipkg\s+install|\brpm\s+-[Ui]\w*|\bdd\b.*\bof=/dev/|\btar\s+(?:-?\w*x|--extract|[^|;&]{0,60}?\s-\w*x)|\bunzip\b|\bcpio\s+-\w*i|\bsysupgrade|\binsmod\s"
     r"|\bcp\s.*\s/(?:usr|opt|bin|sbin|etc|lib|app|home|boot|root|var/www)\b|\bmv\s.*\s/(?:usr|opt|bin|sbin|etc|lib|app|boot)\b|\bcat\s.*>\s*/dev/mtd"
-    r"|(?:\bsh\s+|\bbash\s+|\bsource\s+|^\s*\.?\s*|\bexec\s+)[\"']?(?:\$\{?\w*(?:USB|STICK|MNT|MOUNT|MEDIA)\w*\}?|/(?:mnt|media)/[\w${}./*-]*)/[\w${}./*-]+)",
+    r"|\bmsiexec(?:\.exe)?\s.*/(?:i|package)\b|\.(?:exe|msi)\"?\s+/(?:q|quiet|s|silent|verysilent|passive)\b|\bpnputil\b|\bextractall\("
+    r"|\b(?:xcopy|robocopy|copy|move)\s.*(?:\b[Cc]:\\(?:Program|Win)|%(?:ProgramFiles|SystemRoot|windir))|\bstart\s+(?:/\w+\s+)*\"?[D-Z]:\\\S+\.exe"
+    r"|(?:\bsh\s+|\bbash\s+|\bsource\s+|^\s*\.?\s*|\bexec\s+)[\"']?(?:\$\{?\w*(?:USB|STICK|MNT|MOUNT|MEDIA)\w*\}?|/(?:mnt|media)/[\w${}./*-]*)/[\w${}./*-]+"
+    r"|(?:\bsh\s+|\bbash\s+|\bsource\s+|^\s*\.?\s*|\bexec\s+)[\"']?/(?:mnt|media)/[\w${}*-]+\.(?:sh|run|bin|elf))",
     re.IGNORECASE,
 )
 _SIGNATURES = re.compile(
     r"\bgpgv?\b.*|\bopenssl\b.*-verify|\busign\s+-V|\bsignify\s+-V|\bminisign\s+-V|\brauc\s+(?:install|info)|\bswupdate\b.*-k"
-    r"|\bcosign\s+verify"
+    r"|\bcosign\s+verify|(?i:\bsigntool(?:\.exe)?\"?\s+verify|get-authenticodesignature|\bsigcheck)|\.verify(?:_detached|_data)?\("
     r"|\bopenssl\s+(?:cms|smime)\b.*verify|\bmender\b.*install|\bverify[_-]?sig\w*|\bucert\b|\bfwtool\b|\bapksigner\b"
 )
-_CHECKSUMS = re.compile(r"\b(?:md5|sha\d*|crc32|ck)sum\b|\bopenssl\s+(?:md5|sha1|sha256|dgst)\b|\bcksum\b")
+_CHECKSUMS = re.compile(
+    r"\b(?:md5|sha\d*|crc32|ck)sum\b|\bopenssl\s+(?:md5|sha1|sha256|dgst)\b|\bcksum\b"
+    r"|(?i:\bcertutil\s+-hashfile|get-filehash|\bfciv\b)|\bhashlib\.\w+"
+)
 _UNCHECKED = re.compile(
     r"\b(?:(?P<curl>curl)\b[^|;&#]*\s(?:-\w*k\w*|--insecure)(?=\s|$)|(?P<wget>wget)\b[^|;&#]*--no-check-certificate"
     r"|(?P<ssh>ssh|scp|sftp)\b[^|;&#]*StrictHostKeyChecking[= ]no|(?P<socat>socat)\b[^|;&#]*verify=0)"
@@ -80,25 +93,34 @@ _UNCHECKED = re.compile(
 _GATES = (
     b"wget", b"curl", b"tftp", b"ftpget", b"mount", b"/media", b"/mnt", b"scp ", b"rsync", b"USB", b"flashcp",
     b"nandwrite",
-    b"mtd ",    b"ssh ", b"sysupgrade", b"socat", b"ubiupdatevol",
+    b"mtd ", b"ssh ", b"sysupgrade", b"socat", b"ubiupdatevol", b"copy ", b"ftp ", b"/dev/mtd",
+    b"upload", b"msiexec", b"WebRequest",
+    b"BitsTransfer",
+    b"bitsadmin", b"xcopy", b"robocopy", b"urlretrieve", b"requests.", b"urlopen", b"ftplib", b".exe /",
 )  # fmt: skip
+_PROGRAM_GATES = (b"mount ", b"wget ", b"tftp ", b"curl ", b"ftpget ")
 _WORDS = (
     b"wget", b"curl", b"ftp", b"mount", b"scp", b"rsync", b"nc ", b"nc\t", b"ssh", b"mnt", b"media", b"usb", b"/dev/",
     b"stick", b"flashcp", b"nandwrite", b"mtd", b"flash_eraseall", b"fw_update", b"fwtool", b"ubiupdatevol", b"pkg",
     b"rpm", b"tar", b"unzip", b"cpio", b"sysupgrade", b"insmod", b"cp ", b"cp\t", b"mv ", b"mv\t", b"gpg", b"openssl",
-    b"sign", b"verif", b"rauc", b"swupdate", b"mender", b"ucert", b"sum", b"socat",
+    b"sign", b"verif", b"rauc", b"swupdate", b"mender", b"ucert", b"sum", b"socat", b".exe", b".msi", b"copy",
+    b"start ", b"call ", b"move ", b"pnputil", b"webrequest", b"iwr ", b"bits", b"certutil", b"downloadfile",
+    b"requests.",
+    b"url", b"hash", b"extractall", b"net use", b"fciv",
 )  # fmt: skip
 """In small letters: every expression below needs one of them, so a line without is not looked at."""
 _UPDATE = re.compile(r"updat|upgrad|flash|firmware|install|autorun|usb|(?:^|[^a-z])fw", re.IGNORECASE)
 _LIBRARY = re.compile(
     r"(?:^|/)(?:share|doc|examples?|tests?|dist-packages|site-packages|lib/python[\d.]*|initramfs-tools|dracut)/"
 )
-_SCRIPTS = (".sh", ".bsh", ".ash")
+_SCRIPTS = (".sh", ".bsh", ".ash", ".cmd", ".bat", ".ps1", ".py")
+_SWITCHED_OFF = re.compile(rb"\s*(?:#|//|::|@?rem\s)", re.IGNORECASE)
 
 
 def _read(content: Content) -> Iterator[Observation]:
     lines = list(_lines(content))
-    proof, source = Proof.NOTHING, None
+    proof = Proof.NOTHING
+    source = None if content.elf is None else _worst_of(line for _, line in lines)  # texts of a program have no order
     for offset, line in lines:
         unchecked = _UNCHECKED.search(line)
         if unchecked is not None:
@@ -125,9 +147,16 @@ def _read(content: Content) -> Iterator[Observation]:
             return
 
 
+def _worst_of(lines: Iterable[str]) -> Source | None:
+    found: Source | None = None
+    for line in lines:
+        found = _worst(found, next((where for where, sign in _SOURCES if sign.search(line)), None))
+    return found if found in (Source.CLEAR, Source.STICK) else None  # others show in messages, too
+
+
 def _worst(before: Source | None, now: Source | None) -> Source | None:
     """Return what is easier to abuse of the sources seen so far."""
-    order = [None, Source.STICK, Source.NETWORK, Source.CLEAR]
+    order = [None, Source.HERE, Source.STICK, Source.NETWORK, Source.CLEAR]
     return max(before, now, key=order.index)
 
 
@@ -152,12 +181,12 @@ def _lines(content: Content) -> Iterator[tuple[int, str]]:
         if not any(gate in text for gate in _GATES):
             continue
         mark = b"\n" if elf is None else b"\0"
-        if elf is not None and not (b"mount " in text or b"wget " in text or b"tftp " in text):
+        if elf is not None and not any(gate in text for gate in _PROGRAM_GATES):
             continue
         for first, last in _promising(text, mark):
             raw = text[first:last]
             # in a program, a text without a blank is no command, and most are without one
-            if len(raw) < LONGEST_LINE and (elf is None or b" " in raw) and not raw.lstrip().startswith(b"#"):
+            if len(raw) < LONGEST_LINE and (elf is None or b" " in raw) and not _SWITCHED_OFF.match(raw):
                 yield start + first, raw.decode("ascii", "replace")
 
 
@@ -179,8 +208,8 @@ def _wants(content: Content) -> bool:
     if content.span.size > MOST_BYTES or _LIBRARY.search(content.path):
         return False
     if content.head.startswith(b"#!"):
-        return b"sh" in bytes(content.span.window.view[:40]).split(b"\n", 1)[0]
-    return content.name.endswith(_SCRIPTS) or (content.elf is not None and ".so" not in content.name)
+        return re.search(rb"sh|python|perl|lua", bytes(content.span.window.view[:40]).split(b"\n", 1)[0]) is not None
+    return content.name.lower().endswith(_SCRIPTS) or (content.elf is not None and ".so" not in content.name)
 
 
 _EXAMPLE = (

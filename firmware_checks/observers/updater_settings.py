@@ -33,7 +33,7 @@ _PRESENT = {
         rb"^\s*gpgcheck\s*=\s*0", SIGNATURE, "yum takes unsigned packages",
     ),
     r"(?:^|/)(?:fw_env[^/]*|u-?boot[^/]*)\.(?:txt|env|cfg)$": (
-        rb"^verify=n", SIGNATURE, "U-Boot boots without verifying",
+        rb"^verify=n|^bootcmd=[^\n]*\b(?:tftp(?:boot)?|nfs)\b", SIGNATURE, "U-Boot boots without verifying",
     ),
 }  # fmt: skip
 _LACKING = {

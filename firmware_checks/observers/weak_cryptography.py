@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
+from firmware_checks.observers.update_scripts import UncheckedServer
 
 __all__ = ["OBSERVER", "WeakCipher", "WeakRandom"]
 
@@ -21,8 +22,8 @@ _LIBRARY = re.compile(
     r"|gocode|usr/include|i18n|perl\w*/[\d.]+)/"
 )
 _SECRET = (
-    rb"(?P<name>\w{0,24}(?:[Kk]ey|KEY|[Tt]oken|TOKEN|[Nn]once|NONCE|[Ss]alt|SALT|[Pp]assw|PASSW|[Ss]ession|SESSION|_pin|PIN)"
-    rb"\w{0,16})(?:\[[^\]\r\n]{0,20}\])?[ \t]{0,4}[:+]?=[^\r\n=]{0,60}$"
+    rb"(?P<name>\w{0,24}(?:[Kk]ey|KEY|[Tt]oken|TOKEN|[Nn]once|NONCE|[Ss]alt|SALT|[Pp]assw|PASSW"
+    rb"|[Ss]ession|SESSION|_pin|PIN)\w{0,16})(?:\[[^\]\r\n]{0,20}\])?[ \t]{0,4}[:+]?=[^\r\n=]{0,60}$"
 )
 _ASSIGNED = re.compile(_SECRET)
 _GUESSABLE = re.compile(
@@ -38,11 +39,21 @@ _OPENSSL = re.compile(
     rb"|aes-\d{3}-ecb)(?![\w-])"
 )
 _CALL = re.compile(
-    rb"(?P<name>DES\.new|ARC4\.new|DES\.MODE_ECB|AES\.MODE_ECB|DES_ecb_encrypt|DES_ncbc_encrypt|\bRC4_set_key|CipherMode\.ECB"
-    rb"|DESCryptoServiceProvider|getInstance\(\"(?:DES|RC4|AES/ECB)[^\"]{0,24}\"|MCRYPT_DES|createCipher\()"
+    rb"(?P<name>DES\.new|ARC4\.new|DES\.MODE_ECB|AES\.MODE_ECB|DES_ecb_encrypt|DES_ncbc_encrypt"
+    rb"|\bRC4_set_key|CipherMode\.ECB|DESCryptoServiceProvider|getInstance\(\"(?:DES|RC4|AES/ECB)[^\"]{0,24}\"|MCRYPT_DES|createCipher\()"
 )
 
 
+_NO_PROOF = re.compile(
+    rb"(?P<name>verify[ \t]*=[ \t]*False|CERT_NONE|check_hostname[ \t]*=[ \t]*False|_create_unverified_context"
+    rb"|ServerCertificate(?:Custom)?ValidationCallback[ \t]*(?:\+=|=)[^\r\n;]{0,120}?\btrue\b"
+    rb"|NODE_TLS_REJECT_UNAUTHORIZED['\"\]]{0,2}[ \t]*=[ \t]*['\"]?0"
+    rb"|rejectUnauthorized[ \t]*:[ \t]*false|CURLOPT_SSL_VERIFY(?:PEER|HOST)[ \t]*,[ \t]*(?:0|false|FALSE)"
+    rb"|InsecureSkipVerify[ \t]*:[ \t]*true"
+    rb"|SSL_VERIFY_NONE|ALLOW_ALL_HOSTNAME_VERIFIER|VERIFY_NONE|DangerousAcceptAnyServerCertificateValidator)"
+)
+_PROOF_GATES = (b"erify", b"VERIFY", b"CERT_NONE", b"check_hostname", b"ValidationCallback", b"REJECT_UNAUTHORIZED",
+                b"rejectUnauthorized", b"ALLOW_ALL", b"_unverified_", b"DangerousAccept")  # fmt: skip
 _CALL_GATES = (b"DES", b"ARC4", b"ECB", b"RC4", b"ecb", b"createCipher")
 
 
@@ -64,6 +75,10 @@ def _read(content: Content) -> Iterator[Observation]:
         return
     if any(gate in text for gate in _GATES):
         yield from _random(text)
+    for found in _NO_PROOF.finditer(text) if any(gate in text for gate in _PROOF_GATES) else ():
+        if not _is_comment(text, found.start()):
+            name = found["name"].partition(b"=")[0].strip().decode("ascii", "replace")[:60]
+            yield UncheckedServer(offset=found.start(), excerpt=f"{name}: the server is not verified", tool="a program")
     for found in (
         *(_OPENSSL.finditer(text) if b"openssl" in text else ()),
         *(_CALL.finditer(text) if any(gate in text for gate in _CALL_GATES) else ()),

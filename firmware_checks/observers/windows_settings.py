@@ -11,7 +11,7 @@ from firmware_checks.exposure.registry_hive import Hive, HiveKey
 from firmware_checks.fact_reader import Content
 from firmware_checks.observer import Observation, Observer
 
-__all__ = ["OBSERVER", "WindowsGap", "WindowsSetting"]
+__all__ = ["OBSERVER", "OLD", "OLD_NAME", "WindowsGap", "WindowsSetting", "gaps_of"]
 
 MOST_TEXT_BYTES = 1 << 22
 
@@ -22,6 +22,7 @@ class WindowsGap(enum.StrEnum):
     REMOTE = "remote access"
     LOGON = "automatic logon"
     START = "start of programs"
+    RIGHTS = "rights of programs"
     VERSION = "version"
 
 
@@ -49,15 +50,28 @@ _NUMBERS = {
     (r"comm\\ftpd$", "isenabled", 1): (WindowsGap.REMOTE, "the FTP server of Windows CE is switched on", True),
     (r"comm\\ftpd$", "allowanonymous", 1): (WindowsGap.REMOTE, "FTP lets everybody in", True),
     (r"comm\\ftpd$", "useauthentication", 0): (WindowsGap.REMOTE, "FTP asks for no password", True),
+    (r"comm\\ftpd$", "allowanonymousupload", 1): (WindowsGap.REMOTE, "FTP lets everybody store files", True),
+    (r"services\\mrxsmb10$", "start", 2): (WindowsGap.REMOTE, "SMB version 1 is switched on", True),
+    (r"schannel\\protocols\\ssl [23]\.0\\(?:server|client)$", "enabled", 1): (
+        WindowsGap.REMOTE, "Windows allows SSL, which is broken", False,
+    ),
+    (r"schannel\\protocols\\tls 1\.0\\(?:server|client)$", "enabled", 1): (
+        WindowsGap.REMOTE, "Windows allows TLS 1.0, which is outdated", False,
+    ),
 }  # fmt: skip
-_OLD = {
+OLD = {
     "4.0": "Windows NT 4", "5.0": "Windows 2000", "5.1": "Windows XP", "5.2": "Windows Server 2003",
     "6.0": "Windows Vista or Server 2008",
     "6.1": "Windows 7 or Server 2008 R2", "6.2": "Windows 8 or Server 2012",
 }  # fmt: skip
 """Versions Microsoft mends no more, by ``CurrentVersion``; later ones say 6.3. Source: Microsoft, lifecycle."""
+OLD_NAME = re.compile(
+    r"Windows (?:95|98|NT(?: 4(?:\.0)?)?|2000|XP(?: Embedded)?|Server 2003|Vista|7|CE"
+    r"|Embedded Standard(?: 2009)?)(?![\w.])"
+)
 _UNQUOTED = re.compile(r"^(?!\")[a-z]:\\[^\"]*?\s[^\"]*?\.exe\b", re.IGNORECASE)
 _SPACE_LATER = re.compile(r"^[a-z]:\\\S+\.exe(?:\s|$)", re.IGNORECASE)
+_OWN_PROGRAM = re.compile(r"^\"?[a-z]:\\(?!win)[^\"]*\.exe\b", re.IGNORECASE)
 _OPEN_FOLDER = re.compile(
     r"^\"?(?:[a-z]:\\(?:te?mp|users\\public|programdata|windows\\temp)\\|%temp%|%public%)", re.IGNORECASE
 )
@@ -74,7 +88,7 @@ _Gap = tuple[str, WindowsGap, str, bool]
 """Name of the value, what it opens, in words, and whether that is grave."""
 
 
-def _judge(key: str, values: dict[str, _Value]) -> Iterator[_Gap]:
+def gaps_of(key: str, values: dict[str, _Value]) -> Iterator[_Gap]:
     """Yield what the values of ``key`` open."""
     path = key.lower()
     for (place, name, wrong), (gap, words, grave) in _NUMBERS.items():
@@ -83,10 +97,18 @@ def _judge(key: str, values: dict[str, _Value]) -> Iterator[_Gap]:
     if path.endswith("currentversion\\winlogon"):
         yield from _logon(values)
     if path.endswith("windows nt\\currentversion"):
-        old = _OLD.get(str(values.get("currentversion", "")))
-        if old is not None:
-            yield "currentversion", WindowsGap.VERSION, f"{old}: its maker mends it no more", True
+        yield from _version(values)
     yield from _starts(path, values)
+
+
+def _version(values: dict[str, _Value]) -> Iterator[_Gap]:
+    number = str(values.get("currentversion", ""))
+    old = OLD.get(number)
+    name = OLD_NAME.search(str(values.get("productname", ""))) if not number else None
+    if old is not None:
+        yield "currentversion", WindowsGap.VERSION, f"{old}: its maker mends it no more", True
+    elif name is not None:
+        yield "productname", WindowsGap.VERSION, f"{name.group()}: its maker mends it no more", True
 
 
 def _logon(values: dict[str, _Value]) -> Iterator[_Gap]:
@@ -103,6 +125,9 @@ def _starts(path: str, values: dict[str, _Value]) -> Iterator[_Gap]:
             if _OPEN_FOLDER.match(str(value)):
                 yield name, WindowsGap.START, "a program every user can replace starts with Windows", True
     image = str(values.get("imagepath", ""))
+    if str(values.get("objectname", "")).lower() == "localsystem" and _OWN_PROGRAM.search(image):
+        words = "a service of the device's own runs with all rights of the computer"
+        yield "objectname", WindowsGap.RIGHTS, words, True
     if re.search(r"services\\[^\\]+$", path) and _UNQUOTED.match(image) and not _SPACE_LATER.match(image):
         yield "imagepath", WindowsGap.START, "the path of a service has blanks and no quotation marks", False
 
@@ -112,7 +137,7 @@ def _read(content: Content) -> Iterator[Observation]:
     for key, rows in keys:
         values = {name.lower(): value for name, value, _ in rows}
         places = {name.lower(): place for name, _, place in rows}
-        for name, gap, words, grave in _judge(key, values):
+        for name, gap, words, grave in gaps_of(key, values):
             shown = f"{key.rpartition(chr(92))[2]}: {name}"
             yield WindowsSetting(offset=places[name], excerpt=shown, gap=gap, words=words, is_grave=grave)
 
@@ -171,7 +196,7 @@ def _text_keys(content: Content) -> Iterator[tuple[str, _Rows]]:
 
 
 def _wants(content: Content) -> bool:
-    is_text = content.name.lower().endswith(".reg") and content.span.size <= MOST_TEXT_BYTES
+    is_text = content.name.lower().endswith((".reg", ".fdf", ".rgu")) and content.span.size <= MOST_TEXT_BYTES
     return (is_text and "share/" not in content.path) or content.head.startswith(b"regf")
 
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import lief
 
-__all__ = ["WindowsIdentity", "windows_identity"]
+__all__ = [
+    "AuthenticodeDigests",
+    "WindowsIdentity",
+    "WindowsSignature",
+    "authenticode_digests",
+    "windows_identity",
+    "windows_signature",
+]
 
 MOST_CHARACTERS = 200
 MOST_SIGNERS = 10
@@ -66,3 +73,85 @@ def _signers(binary: lief.PE.Binary) -> Iterator[str]:
             if signer.cert is not None:
                 subject = signer.cert.subject
                 yield (subject if isinstance(subject, str) else subject.decode("latin-1"))[:MOST_CHARACTERS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsSignature:
+    """The Authenticode signature of a Windows program: whether it fits these bytes, and who is said to have made it.
+
+    Whether the chain of certificates leads to somebody who is trusted is not decided here.
+    """
+
+    is_intact: bool | None
+    """None when it is of a kind that cannot be checked."""
+    signer: str
+    issuer: str
+    hash_name: str
+    valid_until: str
+    """Last day of the signer's certificate, ISO 8601; empty when there is none."""
+    has_timestamp: bool
+    certificates: tuple[bytes, ...]
+    """In DER, the signer's first."""
+
+
+def windows_signature(data: memoryview) -> WindowsSignature | None:
+    """Return the first Authenticode signature of the PE file ``data``; None where there is none or it is no PE."""
+    import lief
+
+    lief.logging.disable()
+    reading = lief.PE.ParserConfig()
+    reading.parse_imports = reading.parse_exports = reading.parse_rsrc = reading.parse_reloc = False
+    binary = lief.PE.parse(bytes(data), reading)
+    signature = next(iter(binary.signatures), None) if binary is not None else None
+    signer = next(iter(signature.signers), None) if signature is not None else None
+    if binary is None or signature is None or signer is None:
+        return None
+    return _signature(binary, signature, signer)
+
+
+def _signature(binary: lief.PE.Binary, signature: lief.PE.Signature, signer: lief.PE.SignerInfo) -> WindowsSignature:
+    import lief
+
+    flags = lief.PE.Signature.VERIFICATION_FLAGS
+    found = binary.verify_signature(lief.PE.Signature.VERIFICATION_CHECKS.SKIP_CERT_TIME)  # it would read the clock
+    cannot = (flags.UNSUPPORTED_ALGORITHM, flags.CERT_NOT_FOUND, flags.CORRUPTED_CONTENT_INFO)
+    is_unknown = any(flag in found for flag in cannot) and flags.BAD_DIGEST not in found
+    stamps = (lief.PE.Attribute.TYPE.PKCS9_COUNTER_SIGNATURE, lief.PE.Attribute.TYPE.MS_COUNTER_SIGN)
+    certificate = signer.cert
+    others = [bytes(row.raw) for row in signature.certificates]
+    own = [] if certificate is None else [bytes(certificate.raw)]
+    until = [] if certificate is None else list(certificate.valid_to)
+    return WindowsSignature(
+        is_intact=None if is_unknown else found == flags.OK,
+        signer="" if certificate is None else _name(certificate.subject),
+        issuer="" if certificate is None else _name(certificate.issuer),
+        hash_name=str(signature.digest_algorithm).rpartition(".")[2].replace("_", "").lower(),
+        valid_until="-".join(f"{part:02}" for part in until[:3]),
+        has_timestamp=any(attribute.type in stamps for attribute in signer.unauthenticated_attributes),
+        certificates=(*own, *(row for row in others if row not in own)),
+    )
+
+
+def _name(subject: str | bytes) -> str:
+    return (subject if isinstance(subject, str) else subject.decode("latin-1"))[:MOST_CHARACTERS]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticodeDigests:
+    """What Windows knows a program by: the digests over it without check sum and signature, in hexadecimal."""
+
+    sha1: str
+    sha256: str
+
+
+def authenticode_digests(data: bytes) -> AuthenticodeDigests | None:
+    """Return the digests of the PE file ``data``; None where it is none that can be parsed."""
+    import lief
+
+    lief.logging.disable()
+    reading = lief.PE.ParserConfig()
+    reading.parse_imports = reading.parse_exports = reading.parse_rsrc = reading.parse_reloc = False
+    binary = lief.PE.parse(data, reading)
+    if binary is None:
+        return None
+    return AuthenticodeDigests(bytes(binary.authentihash_sha1).hex(), bytes(binary.authentihash_sha256).hex())

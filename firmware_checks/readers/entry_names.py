@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["name_problems", "unpacked_name", "visible"]
+__all__ = ["SPELLED_OUT", "name_problems", "unpacked_name", "visible", "was_spelled_out"]
 
 NAME_CHARACTERS = 255
 """What common file systems allow for one name; longer names are cut where they are shown."""
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Unicode general categories that show nothing or change the direction of what follows."""
+
+SPELLED_OUT = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+"""How ``visible`` spells a hidden character."""
 
 _SEPARATORS = re.compile(r"[\\/]")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -26,6 +29,11 @@ def visible(name: str, *, most_characters: int = NAME_CHARACTERS) -> str:
     if _is_plain(cut):
         return cut
     return "".join(_escape(c) if unicodedata.category(c) in HIDDEN_CATEGORIES else c for c in cut)
+
+
+def was_spelled_out(name: str) -> bool:
+    """Tell whether ``name`` may be what ``visible`` made of another one: by hidden characters, or by its length."""
+    return SPELLED_OUT.search(name) is not None or any(len(part) >= NAME_CHARACTERS for part in name.split("/"))
 
 
 def _is_plain(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from firmware_checks.reviewing.authenticity import Authenticity, Signature, reason, wrapping
+from firmware_checks.reviewing.publishers import Published, Standing
 from toolkit.report.model import RegionRecord, Report
 from toolkit.report.review import Difference, Presence, Question, Reason, Weight
 from toolkit.report.review_wording import ReviewLabel as Says
@@ -22,20 +23,60 @@ def authentic(new: Report, difference: Difference | None, trust: Authenticity) -
         if row.facts.get("published_test_key"):
             yield reason(ASKED, Weight.NO_GO, Says.TEST_KEY, key=str(row.facts["published_test_key"]))
     yield from _whole(new, difference)
-    is_signed = trust.signature is Signature.VERIFIED or any(row.facts.get("signed") is True for row in wrapping(new))
-    if not is_signed and _lost(difference):
+    yield from _broken(trust.published)
+    if not _is_signed(new, trust) and _lost(difference):
         yield reason(ASKED, Weight.NO_GO, Says.SIGNATURE_LOST)
     if trust.signature is Signature.VERIFIED:
-        yield reason(ASKED, Weight.FINE, Says.SIGNED_BY, signers="; ".join(trust.signers))
-        if trust.age:
-            weight = Weight.ASK if trust.is_stale else Weight.NOTE
-            yield reason(ASKED, weight, Says.FRESHNESS_OPEN, reason=trust.age)
-        if trust.left_out:
-            yield reason(ASKED, Weight.ASK, Says.APPROVAL_LEFT_OUT)
+        yield from _verified(trust)
     elif trust.signature is Signature.REFUSED:
         yield reason(ASKED, Weight.NO_GO, Says.SIGNATURE_REFUSED, reason=_sentence(trust.because))
-    else:
+    elif any(claim.standing is not Standing.BROKEN for claim in trust.published.claims):
+        yield from _published(trust.published)
+    elif not trust.published.claims:
         yield from _unverified(new, trust)
+
+
+def _is_signed(new: Report, trust: Authenticity) -> bool:
+    """Tell whether there is a signature at all, be it verified or not."""
+    says_so = any(row.facts.get("signed") is True for row in wrapping(new))
+    return trust.signature is Signature.VERIFIED or says_so or bool(trust.published.claims)
+
+
+def _broken(found: Published) -> Iterator[Reason]:
+    for claim in found.claims:
+        if claim.standing is Standing.BROKEN:
+            values = {"way": claim.way, "path": claim.path, "signer": claim.signer}
+            yield reason(ASKED, Weight.NO_GO, Says.SIGNATURE_BROKEN, **values)
+        if claim.published:
+            yield reason(ASKED, Weight.NO_GO, Says.TEST_KEY, key=claim.published)
+
+
+def _verified(trust: Authenticity) -> Iterator[Reason]:
+    yield reason(ASKED, Weight.FINE, Says.SIGNED_BY, signers="; ".join(trust.signers))
+    if trust.age:
+        weight = Weight.ASK if trust.is_stale else Weight.NOTE
+        yield reason(ASKED, weight, Says.FRESHNESS_OPEN, reason=trust.age)
+    if trust.left_out:
+        yield reason(ASKED, Weight.ASK, Says.APPROVAL_LEFT_OUT)
+
+
+def _published(found: Published) -> Iterator[Reason]:
+    """Yield who published it, as far as somebody here knows them."""
+    trusted = _signers(found, Standing.TRUSTED)
+    if trusted and not found.uncovered:
+        yield reason(ASKED, Weight.FINE, Says.SIGNED_BY, signers=trusted)
+    elif trusted:
+        values = {"count": str(len(found.uncovered)), "path": found.uncovered[0]}
+        yield reason(ASKED, Weight.ASK, Says.SIGNED_IN_PART, signers=trusted, **values)
+    else:
+        because = next(claim.because for claim in found.claims if claim.standing is Standing.UNKNOWN)
+        signers = _signers(found, Standing.UNKNOWN)
+        yield reason(ASKED, Weight.ASK, Says.SIGNED_BY_STRANGER, signers=signers, reason=because)
+
+
+def _signers(found: Published, standing: Standing) -> str:
+    told = [f"{claim.signer} ({claim.way})" for claim in found.claims if claim.standing is standing]
+    return "; ".join(list(dict.fromkeys(told))[:MOST_SHOWN])
 
 
 def _sentence(words: str) -> str:

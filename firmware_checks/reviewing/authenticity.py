@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from firmware_checks.reviewing.publishers import Published, Standing
 from toolkit.report.model import RegionKind, RegionRecord, Report
 from toolkit.report.review import Question, Reason, Weight
 from toolkit.report.review_wording import ReviewLabel
@@ -40,6 +41,13 @@ class Authenticity:
     """It has expired, and not only the clock is in doubt: that is judged again where it is installed."""
     left_out: str = ""
     """Whose approval was not looked at."""
+    published: Published = field(default_factory=Published)
+    """Signatures of publishers: OpenPGP, Authenticode and the like."""
+
+    def all_signers(self) -> tuple[str, ...]:
+        """Return everybody whose signature was verified."""
+        known = (claim.signer for claim in self.published.claims if claim.standing is Standing.TRUSTED)
+        return tuple(dict.fromkeys((*self.signers, *known)))
 
 
 def reason(question: Question, weight: Weight, label: ReviewLabel, **values: str) -> Reason:

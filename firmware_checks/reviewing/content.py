@@ -53,7 +53,7 @@ def changes(new: Report, difference: Difference | None) -> Iterator[Reason]:
     if difference is None:
         yield from _weaknesses(new)
         return
-    rows = [row for row in difference.findings if row.check not in ANSWERED_ELSEWHERE]
+    rows = [row for row in difference.findings if row.check not in ANSWERED_ELSEWHERE and row.accepted is None]
     worse = sorted((row for row in rows if _is_worse(row)), key=lambda row: -row.severity.rank)
     for row in worse[:MOST_FINDINGS]:
         weight = Weight.NO_GO if row.severity is Severity.CRITICAL else Weight.ASK
@@ -108,7 +108,7 @@ def vulnerabilities(new: Report, difference: Difference | None) -> Iterator[Reas
 
 
 def _applying(new: Report) -> Iterator[Reason]:
-    rows = [row for row in new.vulnerabilities if row.status is not MatchStatus.NOT_AFFECTED]
+    rows = [row for row in new.vulnerabilities if row.status is not MatchStatus.NOT_AFFECTED and row.accepted is None]
     yield from _counted(rows, _ranked_urgent, (Weight.ASK, Says.APPLY_URGENT), (Weight.NOTE, Says.APPLY_COUNT))
 
 
@@ -119,7 +119,8 @@ def _ranked_urgent(row: Vulnerability) -> bool:
 def _fates(rows: Iterable[VulnerabilityChange]) -> Iterator[Reason]:
     by_fate: dict[Fate, list[VulnerabilityChange]] = {fate: [] for fate in Fate}
     for row in rows:
-        by_fate[row.fate].append(row)
+        if row.accepted is None or row.fate is Fate.FIXED:
+            by_fate[row.fate].append(row)
     says = {
         Fate.REOPENED: ((Weight.NO_GO, Says.REOPENED_COUNT), (Weight.ASK, Says.REOPENED_COUNT)),
         Fate.NEW: ((Weight.ASK, Says.NEW_URGENT), (Weight.NOTE, Says.NEW_COUNT)),

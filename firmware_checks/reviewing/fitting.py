@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from device_profiles.schema import DeviceProfile
-from firmware_checks.checks.other_processor import expected_architectures
+from firmware_checks.expected_processor import expected_architectures
 from firmware_checks.reviewing.authenticity import Authenticity, reason
+from firmware_checks.reviewing.naming import said_for
 from firmware_checks.vulnerabilities.versions import compare
 from toolkit.report.model import RegionKind, Report
 from toolkit.report.review import Change, ComponentChange, Difference, FactChange, Question, Reason, Weight
@@ -15,12 +16,19 @@ from toolkit.report.review_wording import ReviewLabel as Says
 __all__ = ["downgrade", "model"]
 
 OTHER_PROCESSOR, OUTSIDE_MEMORY = "other-processor", "outside-memory-map"
-FOR_WHOM = frozenset({"arch", "compatible", "device_types", "hardware_compatibility", "mcu_family", "board", "chip"})
+FOR_WHOM = frozenset(
+    {
+        "arch", "architecture", "board", "chip", "compatible", "device_types", "hardware_compatibility", "mcu_family",
+        "mcus", "package", "pre_device", "project", "usb_product_id", "usb_vendor_id",
+    }
+)  # fmt: skip
 """Facts that say what an image is for; another value than the installed version has is for something else."""
-GUESSED = "mcu_family"
-"""It is inferred from addresses and registers, so another one is a reason to ask."""
-VERSIONS = ("version", "setup_version")
-COUNTER = "security_counter"
+GUESSED = frozenset({"mcu_family", "project", "package"})
+"""The first is inferred from addresses and registers, the others are names: another one is a reason to ask."""
+VERSIONS = ("version", "setup_version", "post_timestamp")
+COUNTERS = frozenset({"security_counter", "secure_version"})
+STAMPS = frozenset({"created", "created_s"})
+"""When it was built, as it says itself."""
 MOST_COMPONENTS = 5
 
 
@@ -32,14 +40,14 @@ def model(
     for fact in difference.facts if difference is not None else ():
         if fact.name in FOR_WHOM and _is_other(fact):
             values = {"name": fact.name.replace("_", " "), "old": _shown(fact.old), "new": _shown(fact.new)}
-            is_guess = fact.name == GUESSED
+            is_guess = fact.name in GUESSED
             weight, label = (Weight.ASK, Says.MAYBE_OTHER) if is_guess else (Weight.NO_GO, Says.OTHER_THAN_CURRENT)
             yield reason(ask, weight, label, **values)
     if profile is None:
         yield reason(ask, Weight.ASK, Says.NO_PROFILE)
         return
     against = list(_against(new, profile))
-    fits = [] if against else list(_for_it(new, profile, trust))
+    fits = [] if against else [*_for_it(new, profile, trust), *said_for(new, profile)]
     yield from against
     yield from fits
     if not against and not fits:
@@ -85,6 +93,8 @@ def _for_it(new: Report, profile: DeviceProfile, trust: Authenticity) -> Iterato
 def downgrade(new: Report, difference: Difference | None) -> Iterator[Reason]:
     """Yield whether it is older than what is installed, and whether something still older could follow it."""
     ask = Question.DOWNGRADE
+    if any(row.facts.get("downgrade_allowed") is True for row in new.regions):
+        yield reason(ask, Weight.ASK, Says.DOWNGRADE_WANTED)
     if any(finding.check == "no-rollback-counter" for finding in new.findings):
         yield reason(ask, Weight.NOTE, Says.NO_COUNTER)
     if difference is None:
@@ -120,11 +130,13 @@ def _step(fact: FactChange) -> Iterator[Reason]:
     """Yield what a changed version or counter says about the order of the two images."""
     ask = Question.DOWNGRADE
     old, new = str(fact.old), str(fact.new)
-    if fact.name == COUNTER and isinstance(fact.old, int):
+    if fact.name in COUNTERS and isinstance(fact.old, int):
         if fact.new is None:
             yield reason(ask, Weight.NO_GO, Says.COUNTER_GONE, old=old)
         elif isinstance(fact.new, int) and fact.new < fact.old:
             yield reason(ask, Weight.NO_GO, Says.COUNTER_LOWER, old=old, new=new)
+    if fact.name in STAMPS and fact.old is not None and fact.new is not None and _is_earlier(fact):
+        yield reason(ask, Weight.ASK, Says.STAMP_EARLIER, what=fact.title, old=old, new=new)
     if fact.name in VERSIONS and fact.old is not None and fact.new is not None:
         values = {"what": fact.title, "old": old, "new": new}
         is_inside = "/" in fact.path  # of one file among many, and not of the image
@@ -132,6 +144,14 @@ def _step(fact: FactChange) -> Iterator[Reason]:
             yield _older_file(values) if is_inside else reason(ask, Weight.NO_GO, Says.OLDER, **values)
         elif not is_inside:
             yield reason(ask, Weight.FINE, Says.NOT_OLDER, **values)
+
+
+def _is_earlier(fact: FactChange) -> bool:
+    """Tell whether the new stamp, seconds or ISO 8601, is before the old one."""
+    old, new = fact.old, fact.new
+    if isinstance(old, int) and isinstance(new, int):
+        return new < old
+    return isinstance(old, str) and isinstance(new, str) and new < old
 
 
 def _older_file(values: dict[str, str]) -> Reason:

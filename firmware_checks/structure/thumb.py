@@ -10,7 +10,9 @@ import struct
 from collections.abc import Iterator
 from itertools import compress
 
-__all__ = ["STARTS", "calls", "constants", "function_starts", "is_wide"]
+from xxhash import xxh3_128_digest
+
+__all__ = ["STARTS", "calls", "constants", "function_starts", "is_wide", "literal_loads"]
 
 STARTS = re.compile(
     rb"(?:.{8}.\xb5"  # push {.., lr}
@@ -57,24 +59,41 @@ def function_starts(data: bytes) -> list[int]:
     return starts
 
 
-def constants(data: bytes) -> set[int]:
+_last: tuple[bytes, frozenset[int]] = (b"", frozenset())
+"""Digest of the program that was asked about last, and the answer: several ask about the same one after the other."""
+
+
+def constants(data: bytes) -> frozenset[int]:
     """Return the 32-bit values that instructions in ``data`` load: from literal pools and by MOVW with MOVT."""
-    words = {_word(data, position) for position in _literal_positions(data)}
-    words.update(_movw_movt(data))
-    words.discard(-1)
+    global _last  # noqa: PLW0603  # replaced as a whole, so that threads see one or the other
+    digest = xxh3_128_digest(data)
+    known, words = _last
+    if known != digest:
+        words = frozenset(_loaded(data))
+        _last = digest, words
     return words
 
 
-def _word(data: bytes, position: int) -> int:
-    return int.from_bytes(data[position : position + 4], "little") if position + 4 <= len(data) else -1
+def _loaded(data: bytes) -> Iterator[int]:
+    for position in _literal_positions(data):
+        if position + 4 <= len(data):
+            yield int.from_bytes(data[position : position + 4], "little")
+    yield from _movw_movt(data)
+
+
+def literal_loads(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each narrow ``ldr rX, [pc, #imm]`` stands, and where its operand does."""
+    low, high = data[0::2], data[1::2]
+    loads = high.translate(_IS_LITERAL_LOAD)
+    places = compress(range(0, 2 * len(high), 2), loads)
+    for place, words in zip(places, compress(low, loads), strict=True):
+        yield place, (place + 4 & ~3) + 4 * words
 
 
 def _literal_positions(data: bytes) -> set[int]:
     """Return where the operands of ``ldr rX, [pc, #imm]`` stand: behind the code, within 1 KiB (4 KiB when wide)."""
+    positions = {place for _, place in literal_loads(data)}
     low, high = data[0::2], data[1::2]
-    loads = high.translate(_IS_LITERAL_LOAD)
-    places = compress(range(0, 2 * len(high), 2), loads)
-    positions = {(place + 4 & ~3) + 4 * words for place, words in zip(places, compress(low, loads), strict=True)}
     for match in _WIDE_LITERAL_LOAD.finditer(high):
         index = match.start()
         if low[index] == 0xDF and index + 1 < len(low):  # ldr.w rX, [pc, #+imm12]

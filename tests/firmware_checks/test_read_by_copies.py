@@ -151,12 +151,13 @@ def test_listing_that_is_given_up_leaves_no_process() -> None:
 
 def test_what_copies_tell_arrives_as_it_was_sent() -> None:
     entry = Entry(
-        name="ä/\\x00", packed_bytes=3, unpacked_bytes=None, kind=EntryKind.BLOCK_DEVICE, mode=0o4755, device=(8, 1)
-    )
-    member = Member.of(entry, 7, hashlib.sha256(b"x").hexdigest())
-    sent = [None, Outline(1, "", Members("aa", 2, [member]), None), Outline(3, "bb", None, b"abc")]
+        name="ä/\\x00", packed_bytes=3, unpacked_bytes=None, kind=EntryKind.BLOCK_DEVICE, mode=0o4755, device=(8, 1),
+        extended={"security.capability": b"\x01\0"},
+    )  # fmt: skip
+    member = Member.of(entry, 7, hashlib.sha256(b"x").hexdigest(), "program")
+    sent = [None, Outline(1, "", "n", Members("aa", 2, [member]), None), Outline(3, "bb", "", None, b"abc")]
     assert unpacked(pack_outlines(sent)) == sent
     again = member.entry
-    assert {n: getattr(again, n) for n in Member._fields[2:]} == {n: getattr(entry, n) for n in Member._fields[2:]}
+    assert {n: getattr(again, n) for n in Member._fields[3:]} == {n: getattr(entry, n) for n in Member._fields[3:]}
     assert unpack_batch(pack_batch(Batch(5, [1, None]))) == Batch(5, [1, None])
     assert Members("aa", 0, [member, member._replace(kind=EntryKind.FILE)]).unpacked_bytes == 7

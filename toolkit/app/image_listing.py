@@ -16,7 +16,7 @@ from toolkit.core.errors import InputError
 from toolkit.core.limits import Budget, Limits
 from toolkit.report.printable import printable
 
-__all__ = ["Choice", "full_path", "listed", "unknown_path"]
+__all__ = ["Choice", "full_path", "listed", "seldom_collected", "unknown_path"]
 
 RELEASE_BYTES = 16 << 20
 """So much of the image is read before its pages are given back to the system."""
@@ -61,7 +61,7 @@ def listed(
     """Open the image at ``image_path`` and give its listing, with the rows; raise ``InputError`` when it cannot be."""
     formats = load_formats()
     limits = Limits()
-    with _seldom_collected(), open_image(image_path, limits) as image, progress(image_path) as on_progress:
+    with seldom_collected(), open_image(image_path, limits) as image, progress(image_path) as on_progress:
         listing = Listing(
             formats,
             Budget(limits, image.size),
@@ -77,7 +77,7 @@ def listed(
 
 
 @contextmanager
-def _seldom_collected() -> Iterator[None]:
+def seldom_collected() -> Iterator[None]:
     """Let the interpreter look for objects that refer to each other in circles only now and then."""
     before = gc.get_threshold()
     gc.set_threshold(GARBAGE_OBJECTS, *before[1:])

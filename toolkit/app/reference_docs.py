@@ -84,16 +84,19 @@ def _checks() -> str:
 
 def _bench_detection() -> str:
     from hil.bench_check import checks
-    from hil.detection import detection_rows
+    from hil.detection import EMULATORS, detection_rows
 
     known = checks().values()
     asked = ((c.id, f"`{c.name}`", c.question, "yes" if c.changes_device else "no", c.lowest_level) for c in known)
     table = _table(("no.", "check", "question", "changes the device", "counts from"), asked)
-    found = _table(("device", "what is wrong with it", "fails"), detection_rows())
+    head = ("device", "what is wrong with it", "fails", *(f"in {emulator}" for emulator in EMULATORS))
+    found = _table(head, detection_rows())
     return _page(
         "Bench checks, and what each of them finds",
         "One file each in `hil/checks/`. Every check was run on every emulated pump while this page was written: "
-        "a weak one must fail the check that is meant for it and no other, the good one none.",
+        "a weak one must fail the check that is meant for it and no other, the good one none. The last columns say how "
+        "often that came out on the compiled pump, as `benchmarks/bench_detection.py` measured it; for the good pump, "
+        "in how many runs any check failed.",
         f"{table}\n\n## Detection table\n\n{found}",
     )
 

@@ -1,7 +1,8 @@
 """Whom the user trusts, as files or a folder of them, and what a verifier says of an update with that.
 
-A folder may hold public keys (``*.pub``, ``*.pem``), certificates (``*.pem``, ``*.crt``, ``*.cer``, ``*.der``) and the
-roots of update packages (``vendor.root.json``, ``hospital.root.json``). Other files in it are passed over, and named.
+A folder may hold public keys (``*.pub``, ``*.pem``; of OpenPGP ``*.asc``, ``*.gpg``), certificates (``*.pem``,
+``*.crt``, ``*.cer``, ``*.der``) and the roots of update packages (``vendor.root.json``, ``hospital.root.json``). Other
+files in it are passed over, and named.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolkit.core.errors import InputError, MedhardenError
+from toolkit.core.errors import FormatError, InputError, MedhardenError
 
 if TYPE_CHECKING:
     from device_profiles.schema import DeviceProfile
     from firmware_checks.reviewing.authenticity import Authenticity
     from signing.key import PublicKey
+    from signing.openpgp.keys import PgpCertificate
     from toolkit.app.package_offer import Judging
 
 __all__ = ["TrustedFiles", "believe", "read_trusted"]
@@ -30,6 +32,7 @@ MOST_IMAGE_BYTES = 1 << 30
 ROOT_ENDS = {"vendor": "vendor.root.json", "hospital": "hospital.root.json"}
 CERTIFICATE_ENDS = (".crt", ".cer", ".der")
 KEY_ENDS = (".pub", ".pem", *CERTIFICATE_ENDS)
+PGP_ENDS = (".asc", ".gpg", ".pgp")
 UNSIGNED_RULES = frozenset({"image.unsigned", "trust.no-key"})
 """Refusals that say that there was nothing to verify, or nothing to verify it with."""
 NO_STORE = "nobody was named whose signature counts"
@@ -46,6 +49,7 @@ class TrustedFiles:
     keys: list[PublicKey] = field(default_factory=list)
     numbers: dict[str, bytes] = field(default_factory=dict)
     certificates: list[bytes] = field(default_factory=list)
+    openpgp: list[PgpCertificate] = field(default_factory=list)
     roots: dict[str, Path] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     """File name of a key by its id."""
@@ -60,9 +64,11 @@ def read_trusted(store: Path) -> TrustedFiles:
             found.roots[root] = path
         elif path.suffix.lower() in KEY_ENDS:
             _add(found, path)
+        elif path.suffix.lower() in PGP_ENDS:
+            _add_openpgp(found, path)
         else:
             click.echo(f"medharden: {path}: is neither key nor certificate nor root, passed over", err=True)
-    if not found.keys and not found.certificates and not found.roots:
+    if not any((found.keys, found.certificates, found.roots, found.openpgp)):
         raise InputError(f"{store}: holds no public key, certificate or root to trust")
     return found
 
@@ -97,6 +103,19 @@ def _add(found: TrustedFiles, path: Path) -> None:
     found.names[key.key_id] = path.name
     if number is not None:
         found.numbers[key.key_id] = number
+
+
+def _add_openpgp(found: TrustedFiles, path: Path) -> None:
+    from signing.openpgp.keys import certificates
+    from toolkit.app.package_offer import read_bytes
+
+    try:
+        rows = certificates(read_bytes(path, MOST_BYTES))
+    except FormatError as error:
+        raise InputError(f"{path}: this is no file of OpenPGP keys: {error}") from error
+    if not rows:
+        raise InputError(f"{path}: holds no public key of OpenPGP")
+    found.openpgp.extend(rows)
 
 
 def believe(

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from firmware_checks.readers.entry_names import SPELLED_OUT
+
 __all__ = ["SafeNames", "parts_of", "refusal"]
 
 MOST_FOLDERS = 100
@@ -25,8 +27,6 @@ RESERVED = frozenset(
 
 _SEPARATORS = re.compile(r"[\\/]")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_WRITTEN_OUT = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
-"""How readers spell a hidden character; its backslash is none."""
 
 
 def refusal(name: str) -> str:
@@ -35,7 +35,7 @@ def refusal(name: str) -> str:
         return "its name is empty"
     if "\0" in name or "\\x00" in name:
         return "its name has a NUL, where some programs end it"
-    plain = _WRITTEN_OUT.sub("_", name)
+    plain = SPELLED_OUT.sub("_", name)  # how readers spell a hidden character; its backslash is none
     if ".." in _SEPARATORS.split(plain):
         return "its name leads out of the folder"
     if plain.startswith(("/", "\\")) or _DRIVE.match(plain):

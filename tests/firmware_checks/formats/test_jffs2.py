@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from firmware_checks.format import Entry, EntryKind, Opened
 from firmware_checks.formats import jffs2
-from firmware_checks.formats.jffs2 import BIG, DIRENT, FORMAT, INODE, LITTLE, XATTR, XREF, _node, _Order, crc
+from firmware_checks.formats.jffs2 import BIG, DIRENT, FORMAT, INODE, LITTLE, XATTR, XREF, _Order, build_node, crc
 from firmware_checks.span import Span
 from toolkit.core.errors import FormatError, LimitExceeded
 from toolkit.core.limits import Limits
@@ -38,7 +38,7 @@ def _marker(order: _Order = LITTLE) -> bytes:
 
 
 def _name(parent: int, name: bytes, inode: int, *, version: int = 1, kind: int = 8, order: _Order = LITTLE) -> bytes:
-    return _node(order, DIRENT, order.dirent, (parent, version, inode, 0, len(name), kind), name)
+    return build_node(order, DIRENT, order.dirent, (parent, version, inode, 0, len(name), kind), name)
 
 
 def _inode(
@@ -56,7 +56,7 @@ def _inode(
     unpacked = len(data) if unpacked is None else unpacked
     size = at + unpacked if size is None else size
     fields = (inode, version, mode, 3, 4, size, 0, 1_600_000_000, 0, at, len(data), unpacked, compression, 0, 0)
-    return _node(order, INODE, order.inode, fields, data)
+    return build_node(order, INODE, order.inode, fields, data)
 
 
 @both_orders
@@ -210,7 +210,7 @@ def test_damaged_names_objects_and_attributes_are_left_out_and_told() -> None:
     wrong_inode = bytearray(_inode(2, b"x"))
     wrong_inode[20] ^= 1
     short = _header(DIRENT, 12)
-    cut_data = _node(LITTLE, INODE, LITTLE.inode, (2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0, 0, 0))
+    cut_data = build_node(LITTLE, INODE, LITTLE.inode, (2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0, 0, 0))
     opened = _open(_name(1, b"a", 2) + bytes(wrong_name) + bytes(wrong_inode) + short + cut_data + _header(0xE00F, 12))
     assert [entry.name for entry in opened.entries] == ["a"]
     assert opened.problems == ("a node is damaged and was left out: offsets 44, 88, 160, 172",)
@@ -384,12 +384,12 @@ def test_nodes_with_right_sums_and_wild_fields_do_no_harm(seed: int) -> None:
         few = [noise.choice(wild) for _ in range(13)]
         if noise.random() < 0.5:
             fields = (few[0] % 6, few[1], few[2] % 6, few[3], len(data), few[4] % 16)
-            nodes.append(_node(LITTLE, DIRENT, LITTLE.dirent, fields, data))
+            nodes.append(build_node(LITTLE, DIRENT, LITTLE.dirent, fields, data))
         else:
             short = (few[3] & 0xFFFF, few[4] & 0xFFFF)
             last = (noise.choice([len(data), few[9]]), few[10], few[11] % 10, few[12] & 0xFF, 0)
             fields = (few[0] % 6, few[1], few[2], *short, *few[4:9], *last)
-            nodes.append(_node(LITTLE, INODE, LITTLE.inode, fields, data))
+            nodes.append(build_node(LITTLE, INODE, LITTLE.inode, fields, data))
     for entry in _open(b"".join(nodes)).entries:
         try:
             assert len(entry.read(MIB)) <= MIB

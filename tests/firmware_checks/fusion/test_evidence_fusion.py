@@ -277,3 +277,8 @@ def test_a_kernel_module_is_not_the_program_whose_name_it_has() -> None:
 def test_the_release_in_a_librarys_name_counts_for_known_projects_only() -> None:
     found = _fused({"usr/lib/liba52-0.7.4.so": _program(), "usr/lib/libquuxpump-neon-1.6.0.so": _program()})
     assert set(found) == {"a52dec 0.7.4"}
+
+
+def test_a_plug_in_that_names_the_program_it_was_built_for_is_not_that_program() -> None:
+    assert _fused({"usr/lib/pump-os/modules/log.so": _program("<b>PumpOS V1.2</b>")}) == {}
+    assert set(_fused({"usr/lib/other/modules/log.so": _program("<b>PumpOS V1.2</b>")})) == {"pump-os 1.2"}

@@ -7,9 +7,6 @@ import pytest
 from firmware_checks.identity import Identities, Identity
 from firmware_checks.own_versions import (
     Ballot,
-    Linked,
-    Verdict,
-    decide,
     settled_by_rule,
     votes_of,
     votes_of_file_name,
@@ -17,6 +14,7 @@ from firmware_checks.own_versions import (
     votes_of_symbol_versions,
     with_votes_of_rule,
 )
+from firmware_checks.version_election import Linked, Verdict, decide
 from firmware_checks.version_texts import VersionText, version_texts
 
 IDENTITIES = Identities([])

@@ -8,8 +8,9 @@ from firmware_checks.fact_collection import FactCollector
 from firmware_checks.fact_reader import Content
 from firmware_checks.facts.script import READER
 from firmware_checks.identity import Identities
-from firmware_checks.own_versions import Ballot, decide, votes_of, without_doubtful
+from firmware_checks.own_versions import Ballot, votes_of
 from firmware_checks.span import Span
+from firmware_checks.version_election import decide, without_doubtful
 from firmware_checks.version_places import is_known_place, place_keys
 from firmware_checks.version_points import built_name
 from firmware_checks.version_texts import VersionText, build_folder, version_texts

@@ -30,7 +30,7 @@ def test_a_scan_answers_what_to_do_first_without_a_database(image: Path, capsys:
     text = " ".join(capsys.readouterr().out.split())
     assert "Vulnerable components: do this first NOW OpenSSL 1.0.1f" in text
     assert "CVE-2014-0160" in text
-    assert "judged on 2026-11-24. It is not complete" in text
+    assert "judged on 24 November 2026. It is not complete" in text
 
 
 def test_a_component_counts_for_the_exit_code_as_soon_as_one_must_act(image: Path) -> None:

@@ -70,9 +70,9 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name
             f"{sum(len(volume.files) for volume in baseline.volumes)} entries in {len(baseline.volumes)} volumes"
         )
         click.echo(f"{sum(len(region.pages) for region in baseline.memory)} pages of memory")
-    for row in baseline.unread:
-        click.echo(f"not read: {printable(row.path)}: {printable(row.reason)}", err=True)
+    for row in (*baseline.unread, *baseline.problems):
+        click.echo(f"not read completely: {printable(row.path)}: {printable(row.reason)}", err=True)
     for hit in baseline.limits_hit:
         click.echo(f"limit reached: {printable(hit)}", err=True)
     click.echo(f"medharden: baseline written to {output}", err=True)
-    return 1 if baseline.unread or baseline.limits_hit else 0
+    return 1 if baseline.unread or baseline.problems or baseline.limits_hit else 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolkit.app.bench_lists import print_json
 from toolkit.app.moment import now_option
 from toolkit.app.secrets import CommandLineSecrets, passphrase_option
 from toolkit.core.errors import InputError
@@ -106,59 +107,18 @@ def COMMAND() -> None:  # noqa: N802  # the registry finds it by this name
     """Security checks on a device: what it refuses, shown on the device itself, an emulated one, or a model."""
 
 
-@COMMAND.command(name="list", short_help="List devices that can be opened, or checks.", epilog=LIST_EPILOG)
+@COMMAND.command(name="list", short_help="List devices, connections and protocols, or checks.", epilog=LIST_EPILOG)
 @click.option("--checks", "wants_checks", is_flag=True, help="List the checks instead.")
 @bench_option
 @json_option
 def show(*, wants_checks: bool, bench_file: Path | None, as_json: bool) -> None:
-    """List the devices that can be opened now, and how each kind of connection is written."""
+    """List the devices that can be opened now, how each kind of connection is written, and the known protocols."""
+    from toolkit.app.bench_lists import show_checks, show_devices
+
     if wants_checks:
-        _show_checks(as_json=as_json)
-        return
-    from hil.transport import schemes
-
-    places = [] if bench_file is None else _place_rows(bench_file)
-    kinds = sorted(schemes().values(), key=lambda scheme: (-scheme.level.rank, scheme.name))
-    devices = [{"url": a.url, "title": a.title, "level": s.level.value} for s in kinds for a in s.attached()]
-    if as_json:
-        connections = [{"name": s.name, "title": s.title, "example": s.example, "level": s.level.value} for s in kinds]
-        _print_json({"places": places, "devices": devices, "connections": connections})
-        return
-    for place in places:
-        click.echo(f"{place['id']:28}{place['profile']:20}{', '.join(place['devices'])}")
-    for device in devices:
-        click.echo(f"{device['url']:28}{device['level']:10}{device['title']}")
-    click.echo("\nConnections:")
-    for scheme in kinds:
-        click.echo(f"  {scheme.example:58}{scheme.title}")
-
-
-def _place_rows(bench_file: Path) -> list[dict[str, Any]]:
-    from hil.bench import read_bench
-
-    return [{"id": p.id, "profile": p.profile, "devices": list(p.devices)} for p in read_bench(bench_file).places]
-
-
-def _show_checks(*, as_json: bool) -> None:
-    from hil.bench_check import checks
-
-    rows = [
-        {
-            "id": check.id,
-            "name": check.name,
-            "question": check.question,
-            "changes_device": check.changes_device,
-            "lowest_level": check.lowest_level.value,
-            "controls": list(check.controls.rows()),
-        }
-        for check in checks().values()
-    ]
-    if as_json:
-        _print_json(rows)
-        return
-    for row in rows:
-        armed = "armed" if row["changes_device"] else ""
-        click.echo(f"{row['id']:5}{row['name']:32}{armed:7}{row['lowest_level']:10}{row['question']}")
+        show_checks(as_json=as_json)
+    else:
+        show_devices(bench_file, as_json=as_json)
 
 
 @COMMAND.command(name="run", short_help="Run checks on a device.", epilog=RUN_EPILOG)
@@ -173,7 +133,9 @@ def _show_checks(*, as_json: bool) -> None:
 @click.option("--level", type=click.Choice(LEVELS), default="hardware", show_default=True, help="Evidence you want.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Start value of what is random.")
 @click.option("--file", "files", multiple=True, metavar="NAME=PATH", help="File a check asks for, such as image=a.bin.")
+@click.option("--corpus", type=click.Path(path_type=Path), metavar="FOLDER", help="Frames of fuzzing to begin with.")
 @click.option("--power", metavar="SWITCH", help="manual, or uhubctl:HUB:PORT.")
+@click.option("--probe", metavar="PROBE", help="Debug probe: openocd:FILE,FILE or pyocd:TARGET.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for evidence and reports.")
 @click.option("--sign", metavar="URI", help="Key that signs the evidence, for example file:bench.pem.")
 @passphrase_option
@@ -196,7 +158,7 @@ def run(*, output: Path | None, sign: str | None, passphrase_file: Path | None, 
         write_all(result, output, sign, CommandLineSecrets(passphrase_file))
     accepted = EvidenceLevel(asked["level"])
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         _show_result(result, accepted, output)
     return EXIT_INTERRUPTED if result.stopped == STOPPED_BY_OPERATOR else result.exit_code(accepted)
@@ -204,12 +166,14 @@ def run(*, output: Path | None, sign: str | None, passphrase_file: Path | None, 
 
 def _bench_run(asked: dict[str, Any], record: Path | None, *, quiet: bool) -> BenchRun:
     from hil.bench_run import BenchRun, Operator
+    from hil.debug_probe import debug_probe
     from hil.power import power_port
     from hil.run import RunOptions
 
     place = _place(asked)
     profile = _profile(asked["profile"] or (place.profile if place else None))
     switch = asked["power"] or (place.power if place else None)
+    probe = asked["probe"] or (place.probe if place else None)
     now: datetime = asked["now"]
     return BenchRun(
         profile=profile,
@@ -219,10 +183,12 @@ def _bench_run(asked: dict[str, Any], record: Path | None, *, quiet: bool) -> Be
             armed=asked["armed"],
             seed=asked["seed"],
             files=dict(_named_file(text) for text in asked["files"]),
+            corpus=asked["corpus"],
             on_verdict=(lambda _verdict: None) if quiet else _tell,
         ),
         operator=Operator(confirm=_confirm, now=lambda: now),
         power=power_port(switch, _confirm) if switch else None,
+        probe=debug_probe(probe) if probe else None,
         serial_number=place.serial_number if place else None,
         bench_file=asked["bench_file"],
         record=record,
@@ -378,7 +344,7 @@ def talk(  # one parameter an option
             transport.guard.lock()
         converse(transport, typed, show)
     if as_json:
-        _print_json({"device": device, "heard": "".join(heard)})
+        print_json({"device": device, "heard": "".join(heard)})
 
 
 def _known_device(profile: str, interface: str | None, transport: Any) -> Any:
@@ -420,7 +386,7 @@ def record(*, device: str, output: Path, seconds: float, now: datetime, as_json:
             while (left_s := end_s - transport.clock.now_s()) > 0:
                 heard += len(transport.read(left_s))
     if as_json:
-        _print_json({"path": str(output), "bytes": heard})
+        print_json({"path": str(output), "bytes": heard})
     else:
         click.echo(f"{output}: {heard} bytes heard in {seconds:g} s", err=True)
     return 0
@@ -436,7 +402,7 @@ def replay(record_file: Path, *, as_json: bool) -> None:
 
     header, entries = read_record(record_file)
     if as_json:
-        _print_json({"header": header, "entries": list(entries)})
+        print_json({"header": header, "entries": list(entries)})
         return
     click.echo(f"{header.device}  {header.profile or ''}  {header.started or ''}")
     for entry in entries:
@@ -469,9 +435,3 @@ def export(source: Path, *, form: str, key: Path | None, output: Path | None) ->
         return
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _print_json(document: object) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())

@@ -81,11 +81,12 @@ def COMMAND(  # noqa: N802  # the registry finds it by this name
     if as_json:
         click.echo(document, nl=False)
     else:
-        _show(drift)
+        show(drift)
     return 0 if drift.verdict is DriftVerdict.NO_DRIFT else 1
 
 
-def _show(drift: Drift) -> None:
+def show(drift: Drift) -> None:
+    """Print the differences, as many as a person reads, and the answer."""
     from toolkit.report.printable import printable
 
     for row in drift.rows[:MOST_SHOWN]:

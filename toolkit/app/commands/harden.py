@@ -103,14 +103,18 @@ def _tell(pack: Pack, folder: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(pack.files[MANIFEST], nl=False)
         return
+    told: set[str] = set()  # several parts may find the same
     for part in pack.manifest.parts:
         made = f"{len(part.files)} file{'' if len(part.files) == 1 else 's'}"
         result = f"not made: {printable(part.not_made)}" if part.not_made else made
         click.echo(f"{part.name:28} {result}")
         for finding in part.findings:
-            click.echo(f"  {finding.severity.value}: {printable(finding.title)}: {printable(finding.detail)}")
+            line = f"  {finding.severity.value}: {printable(finding.title)}: {printable(finding.detail)}"
+            if line not in told:
+                click.echo(line)
+            told.add(line)
     for row in pack.manifest.unread:
-        click.echo(f"not read: {printable(row.path)}: {printable(row.reason)}")
+        click.echo(f"not read completely: {printable(row.path)}: {printable(row.reason)}")
     for hit in pack.manifest.limits_hit:
         click.echo(f"limit reached: {printable(hit)}")
     click.echo(f"medharden: pack written to {folder}; read {folder / 'README.html'} first", err=True)

@@ -12,9 +12,6 @@ from toolkit.app.moment import clock_option
 
 if TYPE_CHECKING:
     from toolkit.report.acceptance import Acceptance
-    from toolkit.report.model import Report
-
-MOST_BYTES = 256 << 20
 
 EPILOG = """\b
 Examples:
@@ -114,8 +111,9 @@ def accept(
 ) -> int:
     """Add to a policy file that FINDING of REPORT is accepted; without FINDING, list what there is."""
     from toolkit.app.acceptance_subjects import subject_named, subjects
+    from toolkit.app.report_input import read_report
 
-    read = _read_report(report)
+    read = read_report(report)
     if finding is None:
         for subject in subjects(read):
             click.echo(f"{subject.key}  {subject.title}")
@@ -130,20 +128,6 @@ def accept(
     _add(target, {"id": subject.id, **fields, **said, "created": now.date()}, now)
     click.echo(f"medharden: {subject.title}: accepted until {until} in {target}", err=True)
     return 0
-
-
-def _read_report(path: Path) -> Report:
-    from toolkit.core.errors import FormatError, InputError
-    from toolkit.report.json_report import from_json
-
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB, so it is no report")
-        return from_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except FormatError as error:
-        raise InputError(f"{path}: {error}; `medharden scan --format json` writes one") from error
 
 
 def _add(target: Path, fields: dict[str, object], now: datetime) -> None:

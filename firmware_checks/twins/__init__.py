@@ -1,0 +1,1 @@
+"""One file per documented case of a medical device; each defines ``TWIN``."""

@@ -1,0 +1,1 @@
+"""Signatures of OpenPGP (RFC 9580): read by a small reader of our own, verified like every other signature."""
