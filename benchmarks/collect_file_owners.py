@@ -26,6 +26,8 @@ KINDS = (
         re.compile(r"(?:usr/)?(?:lib/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?[^/]+|libexec/[^/]+)/(?:.*/)?([^/.]+)(?:\.so)?$"),
     ),
 )
+SHARED = ("shared", re.compile(r"(?:usr/)?share/([^/]+)/."))
+"""Folders of data and scripts."""
 SCRIPT = "script"
 MOST_OWNERS = 3
 LONG_NAME = 7
@@ -98,10 +100,10 @@ def owned(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 def _kinds(path: str, *, is_for_all: bool) -> Iterator[tuple[str, str]]:
     """Yield kind and name of the file at ``path``; what is the same for all processors are scripts."""
-    for kind, pattern in KINDS[:1] if is_for_all else KINDS:
+    for kind, pattern in (KINDS[0], SHARED) if is_for_all else (*KINDS, SHARED):
         match = pattern.match(path)
         if match is not None:
-            yield SCRIPT if is_for_all else kind, match[1]
+            yield SCRIPT if is_for_all and kind != "shared" else kind, match[1]
 
 
 def project(source: str, files: set[str]) -> str:
@@ -122,7 +124,7 @@ def is_usable(kind: str, name: str) -> bool:
         return False
     if kind == "plugin":
         return len(name) >= LONG_NAME and "cpython" not in name
-    return kind != "folder" or not SHARED_FOLDERS.match(name)
+    return kind not in ("folder", "shared") or not SHARED_FOLDERS.match(name)
 
 
 def _makers(projects: set[str]) -> set[str]:
@@ -141,7 +143,15 @@ def _rows(owners: Mapping[tuple[str, str], set[str]], projects: Mapping[str, str
     for row in rows.values():
         if row["folder"]:
             row["plugin"].clear()  # the folder says it
+    _leave_out_shared(rows)
     return rows
+
+
+def _leave_out_shared(rows: dict[str, dict[str, set[str]]]) -> None:
+    """Leave out folders of data that have the name of a project or of a folder of programs: those tell it."""
+    taken = {name for row in rows.values() for name in row["folder"]} | set(rows)
+    for row in rows.values():
+        row["shared"] -= taken
 
 
 def main() -> int:
@@ -150,13 +160,16 @@ def main() -> int:
     for release in RELEASES:
         for kind, name, source in owned(lists(release)):
             owners[kind, name].add(source)
-            if kind != "folder":
+            if kind not in ("folder", "shared"):
                 files[source].add(name)
     for kind, name in [key for key in owners if key[0] == SCRIPT]:  # a compiled program of the name counts more
         owners.setdefault(("program", name), owners.pop((kind, name)))
-    rows = _rows(owners, {source: project(source, names) for source, names in files.items()})
+    projects = {source: project(source, names) for source, names in files.items()}
+    rows = _rows(owners, projects)
+    rows |= {name: {} for name in projects.values() if name not in rows}  # that there is such a project is known
     lines = [
-        "\t".join([name, *(" ".join(sorted(row[kind])) for kind, _ in KINDS)]) for name, row in sorted(rows.items())
+        "\t".join([name, *(" ".join(sorted(row.get(kind, ()))) for kind, _ in (*KINDS, SHARED))])
+        for name, row in sorted(rows.items())
     ]
     TARGET.write_text("\n".join(lines) + "\n", "utf-8")
     print(f"{len(lines)} projects, {TARGET.stat().st_size} bytes")

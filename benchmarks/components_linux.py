@@ -35,7 +35,12 @@ NOT_FOR_DEVICES = re.compile(r"-(?:dev|doc|dbg|dbgsym|tests?|testsuite|examples?
 LEAVE_OUT = ("doc", "man", "info", "locale", "lintian", "bug", "help", "gtk-doc")
 SERIES = (r"-?\d+(?:\.\d+)*$", r"-\d+(?:\.\d+)*$", r"-?\d+(?:[.-]\d+)*$")
 """What Debian appends to tell several series of one project, which reports may leave out."""
-LANGUAGES = ("cargo", "cpan", "gem", "golang", "luarocks", "maven", "npm", "pypi")
+PACKAGED = (
+    re.compile(r"(?:python3?|ruby|node|lua|php[\d.]*|r-(?:cran|bioc))-(?P<name>.+)"),
+    re.compile(r"lib(?P<name>.+)-perl"),
+)
+"""How Debian calls packages of languages, whose own names reports use: ``python-yappi``, ``libtext-bibtex-perl``."""
+LANGUAGES = ("cargo", "cpan", "cran", "gem", "golang", "luarocks", "maven", "npm", "pypi")
 LANGUAGE_PACKAGES = tuple(f"pkg:{language}/" for language in LANGUAGES)
 """Packages of a language name themselves in their metadata; a list of Debian's source packages says nothing of them."""
 _PRE_RELEASE = re.compile(r"[-_~.]?(rc|alpha|beta|pre)[-.]?(?=\d)")
@@ -174,7 +179,8 @@ def unpacked(release: Release, name: str) -> tuple[Path, dict[str, Truth]]:
 
 
 def _other_names(source: str) -> set[str]:
-    return {*DATA["names"].get(source, ()), *(re.sub(series, "", source) for series in SERIES)}
+    of_language = (match["name"] for form in PACKAGED for match in [form.fullmatch(source)] if match is not None)
+    return {*DATA["names"].get(source, ()), *(re.sub(series, "", source) for series in SERIES), *of_language}
 
 
 def _add_inside(truth: dict[str, Truth], rows: list[Package], everything: list[Package]) -> None:

@@ -6,7 +6,6 @@ extends. So a model never has to repeat what its class says, and an inherited fa
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.resources
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from device_profiles.schema import DeviceProfile
 from device_profiles.validation import Problem, did_you_mean, examine, missing
 from device_profiles.vocabulary import Kind
 from toolkit.core.errors import InputError, ProfileError
+from toolkit.core.registry import may_be_extended
 
 __all__ = ["load", "profiles"]
 
@@ -103,7 +103,11 @@ class _Draft:
 
 def _folders() -> Iterator[Traversable]:
     yield importlib.resources.files("device_profiles") / "profiles"
-    for entry_point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
+    if not may_be_extended(ENTRY_POINTS):
+        return
+    from importlib.metadata import entry_points  # 30 ms that nobody without plug-ins need pay
+
+    for entry_point in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
         try:
             yield importlib.resources.files(entry_point.module)
         except (ImportError, TypeError) as error:

@@ -68,9 +68,19 @@ def _bench_rules_name_interfaces(content: Content) -> Iterator[Problem]:
                 yield Problem(f"hil.{group}.{entry['id']}.interface", message, name, known)
 
 
+def _mutable_regions_are_mapped(content: Content) -> Iterator[Problem]:
+    """Look up the memory regions whose content may change."""
+    known = [region["id"] for region in content.get("platform", {}).get("memory_map", [])]
+    for name in content.get("policy", {}).get("integrity", {}).get("mutable_regions", []):
+        if name not in known:
+            message = f"names {name!r}, which is no id in platform.memory_map"
+            yield Problem("policy.integrity.mutable_regions", message, name, known)
+
+
 RULES: Final[tuple[Callable[[Content], Iterator[Problem]], ...]] = (
     _a_model_has_a_name,
     _regions_do_not_overlap,
     _regions_lie_in_a_known_space,
     _bench_rules_name_interfaces,
+    _mutable_regions_are_mapped,
 )

@@ -41,6 +41,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ]
     serial_number: Annotated[str | None, Meta(description="Serial number that USB must report.")] = None
     power: Annotated[str, Meta(description="none, manual, or uhubctl:HUB:PORT.")] = "none"
+    probe: Annotated[str, Meta(description="none, openocd:FILE,FILE, or pyocd:TARGET.")] = "none"
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from typing import Final
 
 from device_profiles.schema import DeviceProfile, Interface
 from firmware_checks.controls import Controls
+from hil.corpus import Corpus
 from hil.device import Device
 from hil.level import EvidenceLevel
 from hil.verdict import Outcome
@@ -36,6 +37,8 @@ class Session:
     """Hears how much is done, 0 to 1."""
     files: dict[str, Path] = field(default_factory=dict)
     """Files given on the command line by name, for example ``image=pump.bin``."""
+    corpus: Corpus = field(default_factory=Corpus)
+    """Frames that earlier runs found worth keeping; what is found now is added."""
 
     @property
     def profile(self) -> DeviceProfile:

@@ -11,10 +11,10 @@ from hil.result import BenchResult
 from hil.verdict import Result, Verdict
 from toolkit.core.findings import Evidence, Finding
 from toolkit.report.model import Coverage, DataVersions, ImageSummary, RegionKind, RegionRecord, Report, Subject
+from toolkit.report.summary import BENCH_SESSION
 
 __all__ = ["report_of"]
 
-FORMAT = "bench-session"
 NOT_EXAMINED = (
     "The firmware file was not examined: `medharden scan` does that.",
     "A check that passes says that this attack failed on this device in this state, not that no attack can succeed.",
@@ -36,7 +36,7 @@ def report_of(result: BenchResult, checks: dict[str, BenchCheck]) -> Report:
             profile_sha256=result.profile_sha256,
         ),
         subject=subject,
-        image=ImageSummary(format=FORMAT),
+        image=ImageSummary(format=BENCH_SESSION),
         coverage=Coverage(
             total_bytes=subject.size,
             recognised_bytes=subject.size,
@@ -64,7 +64,7 @@ def _subject(result: BenchResult) -> Subject:
 def _session(result: BenchResult, subject: Subject) -> RegionRecord:
     return RegionRecord(
         path=subject.name,
-        format=FORMAT,
+        format=BENCH_SESSION,
         kind=RegionKind.DATA,
         title=f"Bench session with {result.profile_title}",
         start=0,

@@ -13,6 +13,7 @@ from typing import IO
 from device_profiles.schema import DeviceProfile, Interface
 from hil.bench import one_run_at_a_time
 from hil.bench_check import BenchCheck
+from hil.debug_probe import DebugProbe
 from hil.device import Device, SafeState
 from hil.errors import WrongDevice
 from hil.fallback import Candidates, first_that_answers
@@ -61,6 +62,7 @@ class BenchRun:
     options: RunOptions
     operator: Operator
     power: PowerPort | None = None
+    probe: DebugProbe | None = None
     serial_number: str | None = None
     bench_file: Path | None = None
     record: Path | None = None
@@ -102,11 +104,7 @@ class _Visits:
     def make(self) -> None:
         """Visit each target, as long as nothing speaks against going on."""
         for target in self._run.targets:
-            device = self._reached(target)
-            if device is not None:
-                self._devices.append(device)
-                self._settings |= device.transport.settings()
-                self._visit(device)
+            self._make_one(target)
             if self._stopped:
                 break
         if not self._devices:
@@ -118,6 +116,21 @@ class _Visits:
                 reason, detail = Reason.STOPPED, self._stopped
             self._tell(not_run(check, level, reason, detail))
 
+    def _make_one(self, target: Target) -> None:
+        """Visit the first device of ``target``; an emulated one leaves to the next what it misses something for."""
+        urls = target.urls
+        while urls and self._left and not self._stopped:
+            tried = len(self._attempts)
+            device = self._reached(replace(target, urls=urls))
+            if device is None:
+                return
+            urls = () if device.level.is_real else urls[len(self._attempts) - tried :]
+            self._devices.append(device)
+            self._settings |= device.transport.settings()
+            self._visit(device, is_last=not urls)
+            if not any(reason is Reason.PRECONDITION for reason, _ in self._why_left.values()):
+                return
+
     def _reached(self, target: Target) -> Device | None:
         candidates = Candidates(
             profile=self._run.profile,
@@ -125,6 +138,7 @@ class _Visits:
             urls=target.urls,
             recorder=self._recorder,
             power=self._run.power,
+            probe=self._run.probe,
             serial_number=self._run.serial_number,
             attempts=self._attempts,
         )
@@ -136,22 +150,25 @@ class _Visits:
             self._stopped = STOPPED_BY_OPERATOR
         return None
 
-    def _visit(self, device: Device) -> None:
+    def _visit(self, device: Device, *, is_last: bool) -> None:
         checked = CheckRun(device, replace(self._run.options, on_verdict=self._tell))
         if self._may_run(device):
-            checked.run(self._applying(checked))
+            checked.run(self._applying(checked, is_last=is_last))
         else:
             self._stopped = "the operator did not confirm that no patient is connected"
             checked.run(())
         self._left_states.append(checked.safe_state)
         self._stopped = self._stopped or checked.stopped
 
-    def _applying(self, checked: CheckRun) -> list[BenchCheck]:
+    def _applying(self, checked: CheckRun, *, is_last: bool) -> list[BenchCheck]:
         """Return the checks that make sense here, and remember why the others do not."""
         applying: list[BenchCheck] = []
+        self._why_left.clear()
         for check in self._left:
             if why := checked.why_not_applicable(check):
                 self._why_left[check.name] = (Reason.NOT_APPLICABLE, why)
+            elif not is_last and (why := checked.why_not_ready(check)):
+                self._why_left[check.name] = (Reason.PRECONDITION, why)
             else:
                 applying.append(check)
         return applying

@@ -1,20 +1,23 @@
-"""Firmware images of the demo pump: the layout of MCUboot, signed with ECDSA P-256 over SHA-256.
+"""Firmware images of the demo pump: the layout of MCUboot, signed with ECDSA P-256 over SHA-256, or with LMS.
 
 An image holds header, program, the protected records security counter, vendor and class, and behind them hash, hash of
-the key and signature; the signature is over the hash, as in MCUboot. The keys are made from published words: they
-protect nothing but a pump that does not exist.
+the key and signature; the signature is over the hash, as in MCUboot. Its boot loader takes it into RAM, header and all
+(MCUboot's RAM loading), and starts it with the first instruction of the program. MCUboot has no record for LMS: it is
+one of those that are free for vendors.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import Final
 
+from hil.demo_keys import KEY_WORDS, key_hash, lms_public_key, p256_public_key, signed, signed_with_lms
 from signing.device_ids import class_id, vendor_id
+from signing.key import PublicKey
 from signing.mcuboot_layout import (
     HEADER,
     KEY_HASH,
@@ -27,30 +30,44 @@ from signing.mcuboot_layout import (
     UUID_VID,
     ImageHeader,
 )
+from signing.refusal import Refusal
 from signing.strict.tlv import strict_tlvs
 from toolkit.core.errors import FormatError
 from toolkit.core.window import Window
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
 __all__ = [
     "KEY_WORDS",
+    "LOAD_ADDRESS",
     "MODEL",
+    "MOST_COUNTER",
+    "VENDOR",
     "Image",
     "Recipe",
+    "Scheme",
     "built",
     "is_of_a_stranger",
     "is_signed",
-    "public_key",
     "taken_apart",
 ]
 
-KEY_WORDS: Final = "medharden demo pump: this key protects nothing"
 VENDOR: Final = "medharden.example"
 MODEL: Final = "demo-pump"
-HASH, SIGNATURE = 0x10, 0x22
+HASH, SIGNATURE, LMS_SIGNATURE = 0x10, 0x22, 0x00A1
+RUNS_IN_RAM: Final = 0x20
+"""Flag of the header. Source: MCUboot, image.h, IMAGE_F_RAM_LOAD."""
+LOAD_ADDRESS: Final = 0x2000_0FE0
+"""The program behind the header of 32 bytes then starts at 0x20001000."""
+MOST_COUNTER: Final = 2048
+"""The boot loader keeps one bit for each step."""
+COUNTER_BYTES: Final = 4
 PROGRAM: Final = b"demo-pump program ".ljust(64, b".")
+
+
+class Scheme(StrEnum):
+    """How an image is signed."""
+
+    P256 = "p256"
+    LMS = "lms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +80,7 @@ class Recipe:
     model: str = MODEL
     key_words: str | None = KEY_WORDS
     """Words from which the key is made; None for no signature."""
+    scheme: Scheme = Scheme.P256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +111,11 @@ def built(recipe: Recipe) -> bytes:
     header = HEADER.build(
         ImageHeader(
             magic=MAGIC,
-            load_address=0,
+            load_address=LOAD_ADDRESS,
             header_bytes=HEADER.size,
             protected_tlv_bytes=len(protected),
             image_bytes=len(recipe.program),
-            flags=0,
+            flags=RUNS_IN_RAM,
             major=major,
             minor=minor,
             revision=revision,
@@ -106,11 +124,17 @@ def built(recipe: Recipe) -> bytes:
         )
     )
     covered = header + recipe.program + protected
-    records = {HASH: hashlib.sha256(covered).digest()}
-    if recipe.key_words is not None:
-        records[KEY_HASH] = _key_hash(recipe.key_words)
-        records[SIGNATURE] = _signed(recipe.key_words, records[HASH])
-    return covered + _area(UNPROTECTED, records)
+    digest = hashlib.sha256(covered).digest()
+    return covered + _area(UNPROTECTED, {HASH: digest, **_signature_records(recipe, digest)})
+
+
+def _signature_records(recipe: Recipe, digest: bytes) -> dict[int, bytes]:
+    words = recipe.key_words
+    if words is None:
+        return {}
+    if recipe.scheme is Scheme.LMS:
+        return {KEY_HASH: key_hash(lms_public_key(words)), LMS_SIGNATURE: signed_with_lms(digest, words)}
+    return {KEY_HASH: key_hash(p256_public_key(words)), SIGNATURE: signed(digest, words)}
 
 
 def taken_apart(data: bytes) -> Image:
@@ -121,7 +145,11 @@ def taken_apart(data: bytes) -> Image:
     records, end = _records(window, middle, UNPROTECTED)
     if header.header_bytes != HEADER.size or header.protected_tlv_bytes != middle - header.payload_end:
         raise FormatError("the header of the image says lengths that are not true")
+    if (header.load_address, header.flags) != (LOAD_ADDRESS, RUNS_IN_RAM):
+        raise FormatError("the image is not made to run in RAM, or not there")
     counter = protected.get(SECURITY_COUNTER, b"")
+    if len(counter) != COUNTER_BYTES or int.from_bytes(counter, "little") > MOST_COUNTER:
+        raise FormatError("the image has no security counter, or one that is too high")
     named = protected.get(UUID_VID), protected.get(UUID_CID)
     return Image(
         version=header.version[:3],
@@ -135,22 +163,39 @@ def taken_apart(data: bytes) -> Image:
 
 def is_of_a_stranger(image: Image) -> bool:
     """Tell whether it names a key, and one that is not ours."""
-    return image.records.get(KEY_HASH) not in (None, _key_hash(KEY_WORDS))
+    return image.records.get(KEY_HASH) not in (None, key_hash(p256_public_key()))
 
 
 def is_signed(image: Image, digest: bytes) -> bool:
-    """Tell whether the signature over ``digest`` is right and of our key."""
+    """Tell whether the signature over ``digest`` is right and of one of our two keys."""
+    for public_key, kind in ((p256_public_key(), SIGNATURE), (lms_public_key(), LMS_SIGNATURE)):
+        if image.records.get(KEY_HASH) == key_hash(public_key) and len(digest) == hashlib.sha256().digest_size:
+            return _fits(public_key, kind, image.records.get(kind, b""), digest)
+    return False
+
+
+def _fits(public_key: bytes, kind: int, signature: bytes, digest: bytes) -> bool:
+    if kind == SIGNATURE:
+        return _fits_p256(public_key, signature, digest)
+    try:
+        PublicKey.from_encoded(public_key).verify(digest, signature)
+    except Refusal:
+        return False
+    return True
+
+
+def _fits_p256(public_key: bytes, signature: bytes, digest: bytes) -> bool:
+    """Either half of the curve is right, as for MCUboot; our own verifier for real images asks for the lower one."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-    if image.records.get(KEY_HASH) != _key_hash(KEY_WORDS) or len(digest) != hashes.SHA256.digest_size:
-        return False
+    key = load_der_public_key(public_key)
+    assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101  # it is our own; for the type checker
     try:
-        _key(KEY_WORDS).public_key().verify(
-            image.records.get(SIGNATURE, b""), digest, ec.ECDSA(Prehashed(hashes.SHA256()))
-        )
+        key.verify(signature, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
     except InvalidSignature:
         return False
     return True
@@ -167,32 +212,3 @@ def _records(window: Window, place: int, magic: int) -> tuple[dict[int, bytes], 
 def _area(magic: int, records: Mapping[int, bytes]) -> bytes:
     body = b"".join(struct.pack("<HH", kind, len(value)) + value for kind, value in records.items())
     return struct.pack("<HH", magic, TLV_INFO.size + len(body)) + body
-
-
-@functools.cache
-def _key(words: str) -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    return ec.derive_private_key(int.from_bytes(hashlib.sha256(words.encode()).digest()), ec.SECP256R1())
-
-
-@functools.cache
-def _key_hash(words: str) -> bytes:
-    return hashlib.sha256(public_key(words)).digest()
-
-
-def public_key(words: str = KEY_WORDS) -> bytes:
-    """Return the public key made from ``words``, as a boot loader holds it: SubjectPublicKeyInfo in DER."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return _key(words).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-@functools.cache
-def _signed(words: str, digest: bytes) -> bytes:
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-
-    how = ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True)
-    return _key(words).sign(digest, how)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from hil.bench_check import Session
+from hil.bench_image import compiled_program
 from hil.demo_client import log_in, reply, restart
 from hil.demo_image import Recipe
+from hil.demo_loader import BLOCK_BYTES
 from hil.errors import NotTested
 
-__all__ = ["BLOCK_BYTES", "begin", "install", "judge", "next_recipe", "send_blocks", "settle", "version"]
+__all__ = ["BLOCK_BYTES", "begin", "install", "judge", "next_recipe", "send_blocks", "settle", "some", "version"]
 
-BLOCK_BYTES: Final = 24
-"""As much as fits in a line of 64 bytes in hexadecimal digits."""
+COMPILED: Final = ("qemu", "unicorn")
+Thing = TypeVar("Thing")
 NOT_ASKED: Final = (b"!busy", b"!trial", b"!login", b"!unknown")
 """Answers that say nothing about the update itself."""
 
@@ -29,11 +32,23 @@ def version(session: Session) -> tuple[tuple[int, int, int], int]:
 
 
 def next_recipe(session: Session) -> Recipe:
-    """Return what a good update says: newer than what runs. Its program is ``--file program=PATH`` where given."""
+    """Return what a good update says: newer than what runs. Its program is ``--file program=PATH`` where given.
+
+    Without it, an emulator gets the program that it runs, and the model, which runs none, a piece of text.
+    """
     (major, minor, revision), counter = version(session)
     recipe = Recipe(version=(major, minor, revision + 1), counter=counter + 1)
     program = session.files.get("program")
-    return recipe if program is None else replace(recipe, program=program.read_bytes())
+    if program is not None:
+        return replace(recipe, program=program.read_bytes())
+    is_compiled = session.device.transport.url.scheme.rpartition("+")[2] in COMPILED
+    return replace(recipe, program=compiled_program()) if is_compiled else recipe
+
+
+def some(things: Sequence[Thing], most: int) -> list[Thing]:
+    """Return ``most`` of ``things`` at the most, evenly spread, the last one among them."""
+    count = min(most, len(things))
+    return [things[(number + 1) * len(things) // count - 1] for number in range(count)]
 
 
 def begin(session: Session, size_bytes: int) -> bytes:

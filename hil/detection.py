@@ -1,21 +1,54 @@
-"""The detection table: every check on every weak variant of the emulated pump, run now."""
+"""The detection table: every check on every weak variant of the emulated pump.
+
+On the model it is run whenever it is asked for. On the emulators it takes an hour: ``benchmarks/bench_detection.py``
+measures it and writes it into ``detection_measured.txt``, one line each: emulator, weakness (``-`` for the good pump),
+how often its own check failed (for the good pump: repeats in which any check failed), and how many repeats there were.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from device_profiles.loader import load
-from hil.bench_check import checks
+from hil.bench_check import BenchCheck, checks
+from hil.bench_image import weak_pumps
 from hil.device import Device, interface_of
 from hil.model import ModelKind, model_named
 from hil.run import CheckRun, RunOptions
 from hil.transport import make_transport
 from hil.verdict import Result, Verdict
+from toolkit.core.files import write_whole
 
-__all__ = ["detected", "detection_rows", "intended"]
+__all__ = [
+    "EMULATORS",
+    "Measured",
+    "address",
+    "detected",
+    "detection_rows",
+    "intended",
+    "judged",
+    "measured",
+    "write_measured",
+]
 
 PUMP: Final = "demo-pump"
+EMULATORS: Final = ("qemu", "unicorn")
+FILE: Final = Path(__file__).with_name("detection_measured.txt")
+GOOD: Final = "-"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Measured:
+    """What a pump came to on an emulator."""
+
+    emulator: str
+    weakness: str
+    """Empty for the good pump."""
+    count: int
+    repeats: int
 
 
 def address(weakness: str) -> str:
@@ -30,19 +63,44 @@ def intended(weakness: str) -> set[str]:
 
 def detected(weakness: str, seed: int = 0) -> list[Verdict]:
     """Return the verdicts of every check that makes sense for the pump with this weakness."""
+    return judged(address(weakness), (), seed)
+
+
+def judged(url: str, own: Sequence[BenchCheck], seed: int) -> list[Verdict]:
+    """Return the verdicts of the checks ``own``, or of every one that makes sense there, on the pump at ``url``."""
     kind = model_named(PUMP)
     profile = load(kind.profile)
-    device = Device(profile, make_transport(address(weakness)), interface_of(profile, kind.interface))
+    device = Device(profile, make_transport(url), interface_of(profile, kind.interface))
     device.connect()
     run = CheckRun(device, RunOptions(seed=seed))
-    run.run([check for check in checks().values() if not run.why_not_applicable(check)])
+    run.run(own or [check for check in checks().values() if not run.why_not_applicable(check)])
     return run.verdicts
 
 
-def detection_rows() -> Iterator[tuple[str, str, str]]:
-    """Yield each pump, what is wrong with it, and the checks that it failed; the good one first."""
+def measured() -> list[Measured]:
+    """Return what was measured on the emulators."""
+    lines = (line.split(" ") for line in FILE.read_text(encoding="ascii").splitlines())
+    return [Measured(emulator, "" if name == GOOD else name, int(n), int(of)) for emulator, name, n, of in lines]
+
+
+def write_measured(results: Iterable[Measured]) -> None:
+    """Write down what was measured."""
+    lines = (f"{one.emulator} {one.weakness or GOOD} {one.count} {one.repeats}\n" for one in sorted(results))
+    write_whole(FILE, "".join(lines).encode("ascii"))
+
+
+def detection_rows() -> Iterator[tuple[str, ...]]:
+    """Yield each pump, what is wrong with it, the checks that it failed, and what was measured on each emulator.
+
+    The good one is the first.
+    """
     kind: ModelKind = model_named(PUMP)
     devices: Mapping[str, str] = {"": "nothing", **kind.weaknesses}
+    found = {(one.emulator, one.weakness): f"{one.count} of {one.repeats}" for one in measured()}
+    compiled = weak_pumps()
     for weakness, words in devices.items():
         failed = (verdict for verdict in detected(weakness) if verdict.result is Result.FAIL)
-        yield f"`{address(weakness)}`", words, ", ".join(f"{v.id} `{v.check}`" for v in failed) or "none"
+        names = ", ".join(f"{v.id} `{v.check}`" for v in failed) or "none"
+        there = weakness in ("", *compiled)
+        on_emulators = (found.get((name, weakness), "not measured") if there else "model only" for name in EMULATORS)
+        yield f"`{address(weakness)}`", words, names, *on_emulators

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from device_profiles.schema import DeviceProfile, Identification, Interface
 from device_profiles.vocabulary import UsbClass
+from hil.debug_probe import DebugProbe, NoProbe
 from hil.errors import BenchError, NoAnswer, WriteRefused, WrongDevice
 from hil.guard import byte_pattern, guard_for
 from hil.level import EvidenceLevel
@@ -111,12 +112,14 @@ class Device:
         interface: Interface,
         *,
         power: PowerPort | None = None,
+        probe: DebugProbe | None = None,
         serial_number: str | None = None,
     ) -> None:
         self.profile = profile
         self.transport = transport
         self.interface = interface
         self.power: PowerPort = transport.power if power is None or isinstance(power, NoPower) else power
+        self.probe: DebugProbe = transport.probe if probe is None or isinstance(probe, NoProbe) else probe
         self.proof: Proof | None = None
         self._wanted_serial_number = serial_number
         self._received = bytearray()
@@ -155,6 +158,9 @@ class Device:
         questions = [question for question in self.profile.hil.identify if question.interface == self.interface.id]
         if not questions and "vendor_id" not in self.transport.settings():
             raise WrongDevice(f"{self.transport.url} reports no USB numbers, by which {self.profile.id} is known")
+        if not questions and self.proof is not None:
+            self.transport.look_again()
+            self._check_usb()
         answers = tuple(self._proof_of(question) for question in questions)
         proof = Proof(answers=answers, serial_number=serial_number)
         if self.proof is not None and proof != self.proof:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from device_profiles.schema import DeviceProfile, Interface, SerialLine
+from hil.debug_probe import DebugProbe
 from hil.device import Device, is_known_by_usb
 from hil.errors import BenchError, WrongDevice
 from hil.power import PowerPort
@@ -18,8 +19,9 @@ from toolkit.core.errors import InputError, MissingExtra
 
 __all__ = ["Candidates", "emulated_devices", "first_that_answers", "serial_defaults"]
 
-EMULATORS: Final = ("medemu",)
-"""From the most to the least real. The compiled pump of qemu:// and unicorn:// knows no updates: one names it."""
+EMULATORS: Final = ("qemu", "unicorn", "medemu")
+"""From the most to the least real; the first that this computer has is used, and each attempt is told. What cannot be
+judged there, as it has no BREAK or no debug port, is judged on the next, and says so."""
 USB_EMULATORS: Final = ("medusb",)
 
 
@@ -32,6 +34,7 @@ class Candidates:
     urls: tuple[str, ...]
     recorder: Recorder
     power: PowerPort | None = None
+    probe: DebugProbe | None = None
     serial_number: str | None = None
     attempts: list[Attempt] = field(default_factory=list)
 
@@ -88,6 +91,7 @@ def _connected(candidates: Candidates, text: str) -> Device:
         transport,
         candidates.interface,
         power=candidates.power,
+        probe=candidates.probe,
         serial_number=candidates.serial_number if transport.level.is_real else None,
     )
     try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from hil.debug_probe import DebugProbe, NoProbe
 from hil.transport import FlashPort
 from hil.weaknesses import chosen_weaknesses
 from toolkit.core.errors import InputError
@@ -26,6 +27,8 @@ class DeviceModel(abc.ABC):
 
     flash: FlashPort | None = None
     """Its program memory, where it has one."""
+    debug_port: DebugProbe = NoProbe()
+    """Its debug port with a probe at it, where it has one."""
 
     @abc.abstractmethod
     def power_on(self, now_s: float) -> bytes:
@@ -38,6 +41,10 @@ class DeviceModel(abc.ABC):
     @abc.abstractmethod
     def receive(self, data: bytes, now_s: float) -> bytes:
         """Take ``data`` and return what it says in answer at once. Any bytes, in any pieces; never raises."""
+
+    def receive_break(self, now_s: float) -> bytes:  # noqa: ARG002  # most devices pass it over
+        """Take a BREAK: the line held low for longer than a byte lasts."""
+        return b""
 
     def next_event_s(self) -> float | None:
         """Return when it will say or do something by itself; None while nothing is due."""

@@ -8,14 +8,27 @@ holds at most ``most_bytes`` bytes, drops what is no message, and goes on at the
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from toolkit.core.errors import FormatError, InputError
+from toolkit.core.layout import Layout
 from toolkit.core.registry import discover
 
-__all__ = ["Example", "Find", "Protocol", "Refused", "Span", "StreamDecoder", "protocol_named", "protocols", "within"]
+__all__ = [
+    "Alive",
+    "Example",
+    "Find",
+    "Protocol",
+    "Refused",
+    "Span",
+    "StreamDecoder",
+    "protocol_named",
+    "protocols",
+    "within",
+]
 
 GROUP: Final = "medharden.protocols"
 Message = TypeVar("Message")
@@ -53,6 +66,17 @@ class Example(Generic[Message]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """A question that every device must answer in every state, and that changes nothing."""
+
+    ask: bytes
+    """Empty where a device speaks by itself."""
+    answer: re.Pattern[bytes]
+    afterwards: bytes = b""
+    """What ends the conversation that the question began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol(Generic[Message]):
     """One protocol; defined as ``PROTOCOL`` in a file of ``hil/protocols``."""
 
@@ -74,6 +98,10 @@ class Protocol(Generic[Message]):
     """Return a damaged frame with its check value made right, as who attacks would; None where there is none."""
     sample: Callable[[random.Random], Message]
     """Return a made-up message, for trying the protocol and what speaks it."""
+    layouts: tuple[tuple[int, Layout[Any]], ...] = ()
+    """Records of fixed size in a frame, each with its offset where no byte before it is escaped."""
+    alive: Alive | None = None
+    """How to see that a device is alive; None where no message of the protocol must always be answered."""
     examples: tuple[Example[Message], ...]
 
     def decoder(self, refused: Refused[Message] | None = None) -> StreamDecoder[Message]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hil.bench_check import BenchCheck, Session
+from hil.corpus import Corpus
 from hil.device import Device, SafeState
 from hil.errors import BenchError, NotTested
 from hil.level import EvidenceLevel
@@ -34,6 +35,8 @@ class RunOptions:
     """Whether checks may change a real device; an emulated one they always may."""
     seed: int = 0
     files: Mapping[str, Path] = field(default_factory=dict)
+    corpus: Path | None = None
+    """Folder with the frames of earlier fuzzing, one folder in it for each check; None keeps none."""
     on_start: Callable[[BenchCheck], None] = lambda _check: None
     on_progress: Callable[[BenchCheck, float], None] = lambda _check, _share: None
     on_verdict: Callable[[Verdict], None] = lambda _verdict: None
@@ -69,6 +72,10 @@ class CheckRun:
         """Return why ``check`` makes no sense at this connection, or an empty text; sends nothing."""
         return check.applies(self._session(check))
 
+    def why_not_ready(self, check: BenchCheck) -> str:
+        """Return what ``check`` misses at this connection, or an empty text; sends nothing."""
+        return check.precondition(self._session(check))
+
     def _tell(self, verdict: Verdict) -> None:
         self.verdicts.append(verdict)
         self._options.on_verdict(verdict)
@@ -91,6 +98,7 @@ class CheckRun:
             random=random.Random(f"{self._options.seed}:{check.name}"),  # noqa: S311  # chance to be repeated, no secret
             progress=lambda share: self._options.on_progress(check, share),
             files=dict(self._options.files),
+            corpus=Corpus(None if self._options.corpus is None else self._options.corpus / check.name),
         )
 
     def _why_not(self, check: BenchCheck, session: Session) -> Verdict | None:

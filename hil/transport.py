@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, final
 
 from hil.clock import Clock, RealClock
+from hil.debug_probe import DebugProbe, NoProbe
 from hil.errors import LinkLost, WriteRefused
 from hil.guard import WriteGuard, guard_without_profile
 from hil.level import EvidenceLevel
@@ -92,6 +93,7 @@ class Transport(abc.ABC):
     """How strong a verdict over this connection can be, at most."""
     line: LineControl | None = None
     power: PowerPort = NoPower()
+    probe: DebugProbe = NoProbe()
     flash: FlashPort | None = None
     usb_device: Any = None
     """The ``usb.core.Device`` while it is open, for a USB connection; pyusb has no types."""
@@ -125,6 +127,9 @@ class Transport(abc.ABC):
     def settings(self) -> dict[str, str]:
         """Return what is worth recording about the connection, such as serial number or line settings."""
         return {}
+
+    def look_again(self) -> None:  # noqa: B027  # most connections have nothing to ask
+        """Ask anew for the facts that ``settings`` gives; ``LinkLost`` when nothing answers. Most have none to ask."""
 
     # What is the same for all
 

@@ -19,6 +19,7 @@ from hil.usb_host import (
     ENDPOINT,
     GET_CONFIGURATION,
     GET_DESCRIPTOR,
+    IN,
     INTERFACE,
     SET_CONFIGURATION,
     SET_INTERFACE,
@@ -34,7 +35,6 @@ __all__ = ["GuardedBackend", "LinkBackend"]
 
 TIMEOUT_MS: Final = 1000
 MOST_CONFIGURATION_BYTES: Final = 0xFFFF
-IN: Final = 0x80
 
 
 class LinkBackend(usb.backend.IBackend):  # type: ignore[misc]  # pyusb has no types
@@ -145,6 +145,10 @@ class LinkBackend(usb.backend.IBackend):  # type: ignore[misc]  # pyusb has no t
 
     def release_interface(self, _handle: Any, _intf: int) -> None:
         """Do nothing."""
+
+    def reset_device(self, _handle: Any) -> None:
+        """Reset the device over the bus."""
+        self._try(self._link.reset)
 
     def is_kernel_driver_active(self, _handle: Any, _intf: int) -> bool:
         """Say no: no system has the device."""

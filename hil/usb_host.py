@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Final, Protocol
 
+from hil.clock import Clock, RealClock
 from hil.usb_model import Setup, Stall, UsbModel
 
 __all__ = ["Descriptor", "ModelLink", "TransferFailed", "UsbLink", "descriptors_in", "named_fields"]
@@ -15,6 +16,8 @@ __all__ = ["Descriptor", "ModelLink", "TransferFailed", "UsbLink", "descriptors_
 DEVICE, CONFIGURATION, STRING, INTERFACE, ENDPOINT = 1, 2, 3, 4, 5
 GET_STATUS, CLEAR_FEATURE, SET_FEATURE, GET_DESCRIPTOR = 0x00, 0x01, 0x03, 0x06
 GET_CONFIGURATION, SET_CONFIGURATION, GET_INTERFACE, SET_INTERFACE = 0x08, 0x09, 0x0A, 0x0B
+IN: Final = 0x80
+"""Bit of a request type, and of an endpoint: to the host."""
 US_ENGLISH: Final = 0x0409
 MOST_DESCRIPTORS: Final = 4096
 HEAD_BYTES: Final = 2
@@ -49,6 +52,9 @@ class UsbLink(Protocol):
 
     def receive(self, endpoint: int, most_bytes: int, timeout_ms: int) -> bytes:
         """Do a bulk or interrupt IN transfer."""
+
+    def reset(self) -> None:
+        """Reset the device over the bus, where the link can do that."""
 
     def close(self) -> None:
         """Let go of the device."""
@@ -92,28 +98,33 @@ def named_fields(kind: int, data: bytes) -> SimpleNamespace:
 class ModelLink:
     """A USB device that is a program in this process: deals with the standard requests, and hands on the rest."""
 
-    def __init__(self, model: UsbModel) -> None:
+    def __init__(self, model: UsbModel, clock: Clock | None = None) -> None:
         self._model = model
+        self._clock: Clock = clock or RealClock()
         self._configuration = 0
+        self._is_plugged_in = True
 
-    def control(self, setup: Setup, data: bytes, timeout_ms: int) -> bytes:  # noqa: ARG002  # a model answers at once
+    def control(self, setup: Setup, data: bytes, timeout_ms: int) -> bytes:
         """Do a control transfer."""
+        self._begin(timeout_ms)
         try:
             answer = self._standard(setup) if setup.request_type in (0x00, 0x80) else self._model.control(setup, data)
         except Stall as error:
             raise TransferFailed(errno.EPIPE) from error
         return answer[: setup.length] if setup.is_in else b""
 
-    def send(self, endpoint: int, data: bytes, timeout_ms: int) -> int:  # noqa: ARG002  # as above
+    def send(self, endpoint: int, data: bytes, timeout_ms: int) -> int:
         """Do an OUT transfer."""
+        self._begin(timeout_ms)
         try:
             self._model.bulk_out(endpoint, data)
         except Stall as error:
             raise TransferFailed(errno.EPIPE) from error
         return len(data)
 
-    def receive(self, endpoint: int, most_bytes: int, timeout_ms: int) -> bytes:  # noqa: ARG002  # as above
+    def receive(self, endpoint: int, most_bytes: int, timeout_ms: int) -> bytes:
         """Do an IN transfer; a device that has nothing to say is not waited for."""
+        self._begin(timeout_ms)
         try:
             data = self._model.bulk_in(endpoint, most_bytes)
         except Stall as error:
@@ -122,10 +133,36 @@ class ModelLink:
             raise TransferFailed(errno.ETIMEDOUT)
         return data[:most_bytes]
 
-    def close(self) -> None:
-        """Reset the device, as pulling its plug does."""
+    def reset(self) -> None:
+        """Reset the device over the bus; a program that hangs goes on hanging."""
         self._configuration = 0
         self._model.reset()
+
+    def unplug(self) -> None:
+        """Take the plug out, and the power with it."""
+        self._is_plugged_in = False
+
+    def plug_in(self) -> None:
+        """Put the plug in."""
+        if not self._is_plugged_in:
+            self._is_plugged_in = True
+            self._configuration = 0
+            self._model.plug_in()
+
+    def close(self) -> None:
+        """Start the device anew, as pulling its plug does."""
+        self.unplug()
+        self.plug_in()
+
+    def _begin(self, timeout_ms: int) -> None:
+        """Tell the model the time; ``TransferFailed`` when it is not there, or hangs."""
+        if not self._is_plugged_in:
+            raise TransferFailed(errno.ENODEV)
+        if self._model.is_hung:
+            if self._clock.is_virtual:
+                self._clock.sleep(timeout_ms / 1000)
+            raise TransferFailed(errno.ETIMEDOUT)
+        self._model.now_s = self._clock.now_s()
 
     def _standard(self, setup: Setup) -> bytes:
         """Answer a standard request to the device itself (USB 2.0, 9.4)."""
@@ -147,7 +184,7 @@ class ModelLink:
             return self._model.configurations[index]
         if kind == STRING and index == 0:
             return bytes([4, STRING]) + US_ENGLISH.to_bytes(2, "little")
-        if kind == STRING and index in self._model.strings:
-            text = self._model.strings[index].encode("utf-16-le")
+        if kind == STRING:
+            text = self._model.string(index).encode("utf-16-le")
             return bytes([2 + len(text), STRING]) + text
         raise Stall

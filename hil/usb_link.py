@@ -12,6 +12,7 @@ from hil.errors import BenchError, LinkLost
 from hil.level import EvidenceLevel
 from hil.transport import Transport
 from hil.transport_url import TransportUrl
+from hil.usb_host import DEVICE, GET_DESCRIPTOR, IN, named_fields
 from toolkit.core.errors import InputError, MissingExtra
 
 __all__ = ["UsbTransport", "numbers_of", "pyusb", "system_backend"]
@@ -65,6 +66,18 @@ class UsbTransport(Transport):
     def settings(self) -> dict[str, str]:
         """Return the numbers of the device."""
         return dict(self._facts)
+
+    def look_again(self) -> None:
+        """Ask for the device descriptor: every device that is alive gives it."""
+        usb = pyusb()
+        if self.usb_device is None:
+            raise LinkLost(f"{self.url}: not connected")
+        try:
+            data = bytes(self.usb_device.ctrl_transfer(IN, GET_DESCRIPTOR, DEVICE << 8, 0, 18, WRITE_TIMEOUT_MS // 10))
+        except usb.core.USBError as error:
+            raise LinkLost(f"{self.url}: the device does not say any more what it is: {error}") from error
+        found = named_fields(DEVICE, data)
+        self._facts |= {"vendor_id": f"{found.idVendor:04x}", "product_id": f"{found.idProduct:04x}"}
 
     def _open(self) -> None:
         usb = pyusb()

@@ -60,6 +60,16 @@ class UsbModel(abc.ABC):
     """Each with its interfaces and endpoints, ``wTotalLength`` bytes."""
     strings: Mapping[int, str] = {}
     """Texts by index, from 1."""
+    is_hung: bool = False
+    """Whether its program has stopped, so that nothing is answered until the plug is pulled."""
+    now_s: float = 0.0
+    """The time, told before each transfer; a model never looks at a clock."""
+
+    def string(self, index: int) -> str:
+        """Return text number ``index``; ``Stall`` when there is none."""
+        if index not in self.strings:
+            raise Stall
+        return self.strings[index]
 
     @abc.abstractmethod
     def control(self, setup: Setup, data: bytes) -> bytes:
@@ -78,6 +88,11 @@ class UsbModel(abc.ABC):
 
     def reset(self) -> None:  # noqa: B027  # most models have nothing to do
         """Do what a bus reset does."""
+
+    def plug_in(self) -> None:
+        """Start as after the plug was pulled and put back: what was in RAM is gone."""
+        self.is_hung = False
+        self.reset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,9 @@ class UsbipLink:
         """Do an IN transfer."""
         return self._transfer(endpoint & 0x0F, b"", most_bytes, timeout_ms, is_in=True)[1]
 
+    def reset(self) -> None:
+        """Do nothing: the protocol has no reset; closing and opening anew does the same."""
+
     def close(self) -> None:
         """Detach the device."""
         self._socket.close()

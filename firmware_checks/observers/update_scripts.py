@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from firmware_checks.fact_reader import Content
@@ -119,13 +119,23 @@ _SWITCHED_OFF = re.compile(rb"\s*(?:#|//|::|@?rem\s)", re.IGNORECASE)
 
 def _read(content: Content) -> Iterator[Observation]:
     lines = list(_lines(content))
-    proof = Proof.NOTHING
-    source = None if content.elf is None else _worst_of(line for _, line in lines)  # texts of a program have no order
+    yield from _unchecked(lines)
+    if any(_INSTALLS.search(line) for _, line in lines):  # most texts install nothing, and the rest takes longer
+        yield from _installs(content, lines)
+
+
+def _unchecked(lines: Sequence[tuple[int, str]]) -> Iterator[Observation]:
     for offset, line in lines:
         unchecked = _UNCHECKED.search(line)
         if unchecked is not None:
             tool = next(name for name, value in unchecked.groupdict().items() if value)
             yield UncheckedServer(offset=offset, excerpt=f"{tool} does not verify the server", tool=tool)
+
+
+def _installs(content: Content, lines: Sequence[tuple[int, str]]) -> Iterator[Observation]:
+    proof = Proof.NOTHING
+    source = None if content.elf is None else _worst_of(line for _, line in lines)  # texts of a program have no order
+    for offset, line in lines:
         if _SIGNATURES.search(line):
             proof = Proof.SIGNATURE
         elif _CHECKSUMS.search(line) and proof is Proof.NOTHING:

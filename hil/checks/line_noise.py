@@ -7,6 +7,7 @@ from typing import Final
 from firmware_checks.controls import NOT_APPLICABLE, Controls
 from hil.bench_check import BenchCheck, Session
 from hil.demo_client import applies, is_alive, restart
+from hil.faults import as_heard_at
 from hil.level import EvidenceLevel
 from hil.verdict import Outcome, failed, passed
 from toolkit.core.findings import Severity
@@ -15,6 +16,27 @@ BYTES: Final = 2000
 BURST: Final = 32
 """Shorter than a line, for which there is a check of its own."""
 SETTLE_S: Final = 3.0
+SPEEDS: Final = (1_200, 9_600, 57_600, 230_400)
+BITS: Final = 10
+"""Of one byte on the line."""
+USUAL_BAUD: Final = 115_200
+TYPED: Final = b"status\rversion\r"
+
+
+def _at_wrong_speed(session: Session, baud: int) -> None:
+    """Say something at ``baud``; over a connection without a speed, what a receiver makes of that."""
+    line = session.device.transport.line
+    right = session.interface.serial.baud or USUAL_BAUD
+    if line is None:
+        session.device.send(as_heard_at(TYPED, baud, right) + b"\r")
+        return
+    right = line.baud
+    try:
+        line.set_baud(baud)
+        session.device.send(TYPED)
+        session.device.wait(len(TYPED) * BITS / baud)
+    finally:
+        line.set_baud(right)
 
 
 def _run(session: Session) -> Outcome:
@@ -24,7 +46,13 @@ def _run(session: Session) -> Outcome:
     session.device.wait(SETTLE_S)
     if not is_alive(session):
         return failed(f"no answer any more after {BYTES} bytes of noise")
-    return passed(f"it answers after {BYTES} bytes of noise")
+    for baud in SPEEDS:
+        _at_wrong_speed(session, baud)
+        session.device.wait(SETTLE_S)
+        session.device.send(b"\r")  # a line that was begun is another check's matter
+        if not is_alive(session):
+            return failed(f"no answer any more after bytes at {baud} bits a second")
+    return passed(f"it answers after {BYTES} bytes of noise, and after bytes at {len(SPEEDS)} wrong speeds")
 
 
 CHECK = BenchCheck(
@@ -39,7 +67,7 @@ CHECK = BenchCheck(
     ),
     changes_device=True,
     lowest_level=EvidenceLevel.MODEL,
-    most_seconds=30,
+    most_seconds=60,
     applies=applies,
     run=_run,
     clean_up=restart,

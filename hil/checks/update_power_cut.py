@@ -10,7 +10,7 @@ from hil.bench_check import BenchCheck, Session
 from hil.demo_client import applies, is_alive, log_in, needs_power, reply
 from hil.demo_image import built
 from hil.demo_loader import FLASH_BYTES
-from hil.demo_update import install, next_recipe, settle, version
+from hil.demo_update import install, next_recipe, settle, some, version
 from hil.errors import BenchError, NotTested
 from hil.level import EvidenceLevel
 from hil.transport import FlashPort
@@ -21,6 +21,10 @@ BOOT_S: Final = 1.0
 TORN_BYTES: Final = (0, 7, None)
 """Of the write that is cut: nothing, a few bytes, all."""
 NEVER: Final = 1 << 30
+MOST_CUTS: Final = 60
+"""More of them are for benchmarks/bench_power_cuts.py; here some are chosen."""
+SOME_CUTS: Final = 6
+LAST_PART: Final = 6
 
 
 def _needs(session: Session) -> str:
@@ -46,19 +50,28 @@ def _all_cuts(session: Session, flash: FlashPort) -> Outcome:
     if not _updated(session):
         raise NotTested("a good update does not work, so none can be cut")
     writes = flash.writes - start
-    for write in range(1, writes + 1):
-        session.progress(write / writes)
-        for torn_bytes in TORN_BYTES:
-            _start(session)  # an update that the last cut has left on trial is gone then
-            flash.cut_power_at(write, torn_bytes)
-            with contextlib.suppress(BenchError):  # the power goes in the middle of it
-                _updated(session)
-            flash.cut_power_at(NEVER)
-            _start(session)
-            if not is_alive(session):
-                done = "all" if torn_bytes is None else str(torn_bytes)
-                return failed(f"does not start after a power cut in write {write} of {writes}, {done} bytes of it done")
-    return passed(f"started after a power cut in each of {writes} writes, {len(TORN_BYTES)} ways each")
+    every = [(write, torn_bytes) for write in range(1, writes + 1) for torn_bytes in TORN_BYTES]
+    cuts = _chosen(every)
+    for number, (write, torn_bytes) in enumerate(cuts):
+        session.progress(number / len(cuts))
+        _start(session)  # an update that the last cut has left on trial is gone then
+        flash.cut_power_at(write, torn_bytes)
+        with contextlib.suppress(BenchError):  # the power goes in the middle of it
+            _updated(session)
+        flash.cut_power_at(NEVER)
+        _start(session)
+        if not is_alive(session):
+            done = "all" if torn_bytes is None else str(torn_bytes)
+            return failed(f"does not start after a power cut in write {write} of {writes}, {done} bytes of it done")
+    return passed(f"started after {len(cuts)} of {len(every)} power cuts: {writes} writes, {len(TORN_BYTES)} ways each")
+
+
+def _chosen(every: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
+    """Return all cuts where they are few; else some of the blocks, and as many of the end, where things are decided."""
+    if len(every) <= MOST_CUTS:
+        return every
+    last = len(every) // LAST_PART
+    return [*some(every[:-last], SOME_CUTS), *some(every[-last:], SOME_CUTS)]
 
 
 def _updated(session: Session) -> bool:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from firmware_checks.controls import Controls
 from hil.bench_check import BenchCheck, Session
 from hil.demo_client import applies, needs_power, reply
 from hil.demo_image import built
-from hil.demo_update import BLOCK_BYTES, begin, install, next_recipe, send_blocks, settle
+from hil.demo_update import BLOCK_BYTES, begin, install, next_recipe, send_blocks, settle, some
 from hil.level import EvidenceLevel
 from hil.verdict import Outcome, failed, passed
 from toolkit.core.findings import Severity
 
+MOST_ENDS: Final = 5
+"""Evenly spread, as every block of a large image would take minutes."""
+
 
 def _run(session: Session) -> Outcome:
     image = built(next_recipe(session))
-    ends = range(BLOCK_BYTES, len(image), BLOCK_BYTES)
+    blocks = range(BLOCK_BYTES, len(image), BLOCK_BYTES)
+    ends = some(blocks, MOST_ENDS)
     for end in ends:
         session.progress(end / len(image))
         begin(session, len(image))
@@ -25,7 +31,7 @@ def _run(session: Session) -> Outcome:
         answer = install(session, image[:end])
         if answer.startswith(b"="):
             return failed(f"taken although only its first {end} of {len(image)} bytes were announced and sent", answer)
-    return passed(f"refused when it ended after each of {len(ends)} blocks", answer)
+    return passed(f"refused when it ended after each of {len(ends)} of {len(blocks)} blocks", answer)
 
 
 CHECK = BenchCheck(

@@ -20,12 +20,14 @@ __all__ = ["MODEL", "Analyser"]
 
 FRAME_NUMBERS: Final = 8
 MOST_FRAMES: Final = 64
+MOST_TEXT_BYTES: Final = 200
 WRONG: Final = Frame(number=-1, text=b"", is_last=True)
 """Stands for a frame that came damaged: its number is never the one that is wanted."""
 RESULTS: Final = ((b"R", b"1", b"^^^GLU", b"5.4", b"mmol/L"), (b"R", b"2", b"^^^NA", b"140", b"mmol/L"))
 """Made up."""
 WEAKNESSES: Final[Mapping[str, str]] = {
     "bad-checksum": "does not look at check values",
+    "hangs-on-long-line": "says nothing any more after a frame with more than 200 bytes of text",
     "unauthenticated-set": "obeys a record that sets a calibration factor",
 }
 
@@ -52,6 +54,9 @@ class Analyser(ProtocolModel[Message]):
 
     def answer(self, message: Message) -> Iterable[Message]:
         """Do what E1381 demands in the state it is in."""
+        if isinstance(message, Frame) and "hangs-on-long-line" in self.weak and len(message.text) > MOST_TEXT_BYTES:
+            self.powered = False
+            return []
         if isinstance(message, Frame):
             return [self._frame(message)] if self._receiving else []
         if message == ENQ:

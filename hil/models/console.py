@@ -9,7 +9,9 @@ line                      answer                                    needs
 ========================  ========================================  ====================================================
 ``id``                    ``=demo-pump medharden 00000001``         nothing; the last word is the serial number
 ``version``               ``=2.1.0 7``                              nothing; version and security counter
-``status``                ``=idle rate=0 delivered=0 alarm=off``    nothing; ml/h and ml
+``status``                ``=idle rate=0 delivered=0 alarm=off``    nothing; ml/h and ml; then ``turns=N`` of its
+                                                                    therapy loop, ten a second. ``alarm=no-flow`` or
+                                                                    ``silenced`` when it runs with rate 0
 ``stop``                  ``=ok``                                   nothing: the safe state is never refused
 ``log COUNT``             ``=`` and COUNT characters, or ``!range`` nothing; the newest of the event log, 1 to 25
 ``login PASSWORD``        ``=ok``, ``!denied`` or ``!locked``       three wrong ones lock it for 60 s
@@ -35,18 +37,23 @@ Refusals: ``!unknown`` (no such command), ``!login`` (needs a log-in), ``!denied
 ``!checksum``, ``!long``. Settings are ``rate`` (0 to 999 ml/h) and ``backlight`` (0 to 100). A started line that is not
 ended within 2 s is forgotten. It answers within 100 ms. A log-in ends after 60 s without a line, and with the power. At
 power-on it says ``demo-pump boot`` at once and ``demo-pump ready`` after 0.2 s; lines in between are not heard.
-Images are described in ``hil/demo_image.py``, the boot loader in ``hil/demo_loader.py``.
+Images are described in ``hil/demo_image.py``, the boot loader in ``hil/demo_loader.py``. Where that finds no program it
+says ``demo-pump recovery`` and knows only ``id``, ``version`` (``!image``), ``status`` (``=recovery``), ``stop`` and
+the commands of an update, without a log-in: an update is believed for its signature, wherever it comes from.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from hil.debug_probe import EmulatedProbe, PortState
 from hil.demo_console import LONGEST_LINE_BYTES, MAC_DIGITS, PASSWORD, line_with_checksum, set_proof
-from hil.demo_loader import LOADER_WEAKNESSES, Loader, PowerCut
+from hil.demo_loader import FLASH_BYTES, LOADER_WEAKNESSES, Loader, PowerCut
+from hil.demo_therapy import Therapy
 from hil.model import DeviceModel, ModelKind
 
 __all__ = ["MODEL", "ConsoleModel"]
@@ -58,6 +65,9 @@ LOGIN_S: Final = 60.0
 LOCK_S: Final = 60.0
 WATCHDOG_S: Final = 1.0
 SLOW_S: Final = 0.5
+COMPARE_S: Final = 0.001
+"""For one digit, where digits are compared one after the other."""
+BROWN_OUT_S: Final = 0.02
 TRIES: Final = 3
 MOST_WORDS: Final = 8
 MOST_LINES: Final = 100
@@ -90,6 +100,11 @@ WEAKNESSES: Final[Mapping[str, str]] = {
     "reset-storm": "does not start after five starts that were broken off",
     "hangs-on-noise": "stops answering after a byte that is no ASCII",
     "slow-answer": "answers after half a second",
+    "break-monitor": "a BREAK on the line leads into a monitor program",
+    "brown-out": "does not start anew after a dip of its supply that is shorter than 20 ms",
+    "compares-digit-wise": "takes the longer to refuse a proof, the more of its first digits are right",
+    "debug-port-open": "lets anybody attach to its processor",
+    "flash-readable": "keeps us out of its processor, and lets anybody read its flash",
     **LOADER_WEAKNESSES,
 }
 
@@ -102,6 +117,10 @@ class ConsoleModel(DeviceModel):
         self._powered = False
         self._loader = Loader(weak)
         self.flash = self._loader.flash
+        self.debug_port = EmulatedProbe(
+            PortState.OPEN if "debug-port-open" in weak else PortState.CLOSED,
+            self.flash.read(0, FLASH_BYTES) if "flash-readable" in weak else None,
+        )
         self._nonces = 0
         self._broken_starts = 0
         self._forget_all()
@@ -116,23 +135,29 @@ class ConsoleModel(DeviceModel):
         self._watchdog_at_s: float | None = None
         self._answer_at_s: float | None = None
         self._late_answer = b""
+        self._delay_s = 0.0
         self._now_s = 0.0
         self._login_until_s = -1.0
         self._locked_until_s = -1.0
         self._wrong_tries = 0
         self._nonce = b""
-        self._running = False
+        self._recovers = False
+        self._therapy = Therapy(0.0)
         self.settings = {b"rate": 0, b"backlight": 50}
 
     def power_on(self, now_s: float) -> bytes:
         """Start up."""
+        was_dip = 0 < now_s - self._now_s < BROWN_OUT_S
         self._broken_starts = self._broken_starts + 1 if self._ready_at_s is not None else 0
         self._forget_all()
         self._powered = self._boots()
-        if not self._powered:
-            return b""
+        if not self._powered or self._recovers:
+            return b"demo-pump recovery\r\n" if self._powered else b""
         if "reset-storm" in self._weak and self._broken_starts >= MOST_BROKEN_STARTS:
             self._broken_starts = 0
+            self._hangs = True
+            return b""
+        if "brown-out" in self._weak and was_dip:
             self._hangs = True
             return b""
         self._ready_at_s = now_s + BOOT_S
@@ -140,10 +165,12 @@ class ConsoleModel(DeviceModel):
         return b"demo-pump boot\r\n" + leak
 
     def _boots(self) -> bool:
+        """Choose what runs; false when the power goes meanwhile."""
         try:
-            return self._loader.boot()
+            self._recovers = not self._loader.boot()
         except PowerCut:
             return False
+        return True
 
     def power_off(self) -> None:
         """Stop at once."""
@@ -163,6 +190,7 @@ class ConsoleModel(DeviceModel):
         if self._answer_at_s is not None and now_s >= self._answer_at_s:
             said, self._late_answer, self._answer_at_s = self._late_answer, b"", None
         if self._ready_at_s is not None and now_s >= self._ready_at_s:
+            self._therapy = Therapy(self._ready_at_s)
             self._ready_at_s = None
             return said + b"demo-pump ready\r\n"
         if self._watchdog_at_s is not None and now_s >= self._watchdog_at_s:
@@ -178,22 +206,38 @@ class ConsoleModel(DeviceModel):
         if not self._powered or self._ready_at_s is not None or self._hangs:
             return b""
         self._now_s = now_s
-        if self._line and now_s - self._line_since_s > FORGET_LINE_S and "keeps-half-line" not in self._weak:
+        forgets = "keeps-half-line" not in self._weak and not self._recovers
+        if self._line and now_s - self._line_since_s > FORGET_LINE_S and forgets:
             self._line.clear()
             self._too_long = False
         self._hangs = "hangs-in-flood" in self._weak and data.count(b"\r") > MOST_LINES
+        self._delay_s = SLOW_S if "slow-answer" in self._weak else 0.0
         try:
             return self._on_time(b"".join(self._take(byte) for byte in data))
         except PowerCut:
             self.power_off()
             return b""
 
+    def receive_break(self, now_s: float) -> bytes:
+        """Pass it over, with the line that was begun."""
+        self._line.clear()
+        if "break-monitor" not in self._weak or not self._powered:
+            return b""
+        self._now_s = now_s
+        self._hangs = True  # it is the monitor that listens from now on
+        return b"monitor> "
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether somebody has logged in and not left since, or been silent for too long."""
+        return 0 <= self._now_s <= self._login_until_s
+
     def _on_time(self, answer: bytes) -> bytes:
         """Return the answer that is given at once."""
-        if "slow-answer" not in self._weak or not answer:
+        if not self._delay_s or not answer:
             return answer
         self._late_answer += answer
-        self._answer_at_s = self._now_s + SLOW_S
+        self._answer_at_s = self._now_s + self._delay_s
         return b""
 
     def _take(self, byte: int) -> bytes:
@@ -217,7 +261,14 @@ class ConsoleModel(DeviceModel):
         if "hangs-on-many-words" in self._weak and len(line.split()) > MOST_WORDS:
             self._hangs = True
             return b""
-        return self._answer(line) + b"\r\n"
+        return (self._answer_in_recovery(line) if self._recovers else self._answer(line)) + b"\r\n"
+
+    def _answer_in_recovery(self, line: bytes) -> bytes:
+        word, _, rest = line.partition(b" ")
+        if word == b"status":
+            return b"=recovery"
+        command = RECOVERY_COMMANDS.get(word)
+        return b"!unknown" if command is None else command(self, rest)
 
     def _answer(self, line: bytes) -> bytes:
         text = self._checked(line)
@@ -276,11 +327,12 @@ class ConsoleModel(DeviceModel):
         return b"!image" if running is None else b"=%d.%d.%d %d" % (*running.version, running.counter)
 
     def _status(self, _rest: bytes) -> bytes:
-        state = b"running" if self._running else b"idle"
-        return b"=%s rate=%d delivered=0 alarm=off" % (state, self.settings[b"rate"])
+        self._therapy.go_on(self._now_s)
+        return self._therapy.status(self._now_s)
 
     def _stop(self, _rest: bytes) -> bytes:
-        self._running = False
+        self._therapy.go_on(self._now_s)
+        self._therapy.is_running = False
         return b"=ok"
 
     def _login(self, password: bytes) -> bytes:
@@ -316,18 +368,25 @@ class ConsoleModel(DeviceModel):
         if not words[1].isdigit() or int(words[1]) > HIGHEST[words[0]]:
             return b"!range"
         self.settings[words[0]] = int(words[1])
+        self._therapy.go_on(self._now_s)
+        self._therapy.rate = self.settings[b"rate"]
         return b"=ok"
 
     def _proven(self, words: list[bytes]) -> bool:
         if len(words) != 3 or (not self._nonce and "empty-nonce" not in self._weak):
             return False
-        right = hmac.compare_digest(words[2], set_proof(PASSWORD, self._nonce, words[0], words[1]))
+        wanted = set_proof(PASSWORD, self._nonce, words[0], words[1])
+        if "compares-digit-wise" in self._weak:
+            same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(words[2], wanted, strict=False))
+            self._delay_s = COMPARE_S * (1 + len(list(same)))
+        right = hmac.compare_digest(words[2], wanted)
         if "replayable-set" not in self._weak:
             self._nonce = b""
         return right
 
     def _start(self, _rest: bytes) -> bytes:
-        self._running = True
+        self._therapy.go_on(self._now_s)
+        self._therapy.is_running = True
         return b"=ok"
 
     def _erase(self, _rest: bytes) -> bytes:
@@ -342,6 +401,7 @@ class ConsoleModel(DeviceModel):
         return b"!range"
 
     def _silence(self, _rest: bytes) -> bytes:
+        self._therapy.silence(self._now_s)
         return b"=ok"
 
     def _hang(self, _rest: bytes) -> bytes:
@@ -363,7 +423,7 @@ class ConsoleModel(DeviceModel):
 
 
 Command = Callable[[ConsoleModel, bytes], bytes]
-OPEN_COMMANDS: Final[Mapping[bytes, Command]] = {
+OPEN_COMMANDS: Final[dict[bytes, Command]] = {
     b"id": ConsoleModel._id,  # noqa: SLF001  # its own table
     b"version": ConsoleModel._version,  # noqa: SLF001
     b"status": ConsoleModel._status,  # noqa: SLF001
@@ -372,7 +432,7 @@ OPEN_COMMANDS: Final[Mapping[bytes, Command]] = {
     b"logout": ConsoleModel._logout,  # noqa: SLF001
     b"log": ConsoleModel._log,  # noqa: SLF001
 }
-SERVICE_COMMANDS: Final[Mapping[bytes, Command]] = {
+SERVICE_COMMANDS: Final[dict[bytes, Command]] = {
     b"nonce": ConsoleModel._new_nonce,  # noqa: SLF001
     b"set": ConsoleModel._set,  # noqa: SLF001
     b"start": ConsoleModel._start,  # noqa: SLF001
@@ -383,6 +443,11 @@ SERVICE_COMMANDS: Final[Mapping[bytes, Command]] = {
     b"install": ConsoleModel._install,  # noqa: SLF001
     b"confirm": ConsoleModel._confirm,  # noqa: SLF001
     b"hang": ConsoleModel._hang,  # noqa: SLF001
+}
+RECOVERY_COMMANDS: Final[Mapping[bytes, Command]] = {
+    name: command
+    for name, command in (OPEN_COMMANDS | SERVICE_COMMANDS).items()
+    if name in (b"id", b"version", b"stop", b"update", b"block", b"install")
 }
 
 MODEL = ModelKind(

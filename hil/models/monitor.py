@@ -20,6 +20,7 @@ __all__ = ["MODEL", "PASSWORD", "Monitor"]
 PASSWORD: Final = b"w4rd-Kx81"
 DEFAULT_PASSWORD: Final = b"monitor"
 MOST_FIELD_BYTES: Final = 1024
+SEPARATOR: Final = b"|"
 MEASURED: Final = ((b"OBX", b"1", b"NM", b"HR", b"", b"72", b"/min"), (b"OBX", b"2", b"NM", b"SPO2", b"", b"98", b"%"))
 """Made up."""
 WEAKNESSES: Final[Mapping[str, str]] = {
@@ -40,6 +41,8 @@ class Monitor(ProtocolModel[Hl7Message]):
 
     def answer(self, message: Hl7Message) -> Iterable[Hl7Message]:
         """Acknowledge a message, and do what it says if it may."""
+        if message.separator != SEPARATOR:
+            return []  # an answer could hold a separator of the sender's choice
         longest = max(len(field) for segment in message.segments for field in segment)
         if longest > MOST_FIELD_BYTES:
             self.powered = "hangs-on-long-line" not in self.weak

@@ -18,6 +18,7 @@ from toolkit.core.errors import FormatError
 __all__ = ["MODEL", "SET_CODE", "Ventilator"]
 
 SILENCE_S: Final = 3.0
+MOST_DATA_BYTES: Final = 64
 MEASURED, LOW, HIGH, SETTINGS, NO_OPERATION, BEGIN, IDENTIFY, STOP = 0x24, 0x25, 0x26, 0x29, 0x30, 0x51, 0x52, 0x55
 SET_CODE: Final = 0x7E
 """Made up for the weak variant: MEDIBUS has no command that sets anything."""
@@ -29,6 +30,7 @@ VALUES: Final = {
 }
 WEAKNESSES: Final[Mapping[str, str]] = {
     "bad-checksum": "does not look at check values",
+    "hangs-on-long-line": "says nothing any more after a command with more than 64 bytes of data",
     "unauthenticated-set": "obeys a command that sets the oxygen concentration",
 }
 
@@ -55,6 +57,9 @@ class Ventilator(ProtocolModel[Message]):
     def answer(self, message: Message) -> Iterable[Message]:
         """Answer a command."""
         if not isinstance(message, Command):
+            return []
+        if "hangs-on-long-line" in self.weak and len(message.data) > MOST_DATA_BYTES:
+            self.powered = False
             return []
         if message.code == BEGIN:
             self._until_s = self.now_s + SILENCE_S

@@ -7,11 +7,12 @@ ENQ asks to send, ACK and NAK answer, EOT ends. A frame is STX, a number 0 to 7,
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from hil.protocol import Example, Protocol, Span, within
+from hil.protocol import Alive, Example, Protocol, Span, within
 from toolkit.core.errors import FormatError
 
 __all__ = [
@@ -62,6 +63,7 @@ class Frame:
 
 
 Message = Control | Frame
+ASKING: Final = 0x05
 ENQ: Final = Control(name="ENQ")
 ACK: Final = Control(name="ACK")
 NAK: Final = Control(name="NAK")
@@ -124,6 +126,9 @@ def _find_frame(waiting: bytearray, start: int) -> Span:
     """Find the end of the frame that begins at ``start``: 4 bytes after its ETX or ETB, or where it is broken off."""
     ends = [place for mark in (ETX, ETB) if (place := waiting.find(mark, start + 1)) >= 0]
     end = min(ends, default=len(waiting))
+    anew = waiting.find(ASKING, start, end)
+    if anew >= 0:  # no text holds an ENQ: the sender has given up and begins again
+        return Span(anew, anew + 1)
     again = waiting.rfind(STX, start, end)
     whole = end + 1 + TAIL_BYTES
     return Span(again, whole if ends and whole <= len(waiting) else None)
@@ -171,6 +176,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     find=find,
     most_bytes=MOST_BYTES,
     seal=seal,
+    alive=Alive(ask=b"\x05", answer=re.compile(rb"\x06"), afterwards=b"\x04"),
     sample=sample,
     examples=(
         Example(frame=b"\x05", message=ENQ, source="E1381: ENQ is 05"),

@@ -7,10 +7,11 @@ times, the size, and 3 bytes for each second.
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from typing import Final
 
-from hil.protocol import Example, Protocol, Span, within
+from hil.protocol import Alive, Example, Protocol, Span, within
 from toolkit.core.errors import FormatError
 
 __all__ = ["PROTOCOL", "Command", "Live", "Message", "Preamble", "Recorded", "RecordedSize"]
@@ -188,6 +189,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     encode=encode,
     decode=decode,
     find=find,
+    alive=Alive(ask=b"\xf6\xf6\xf6", answer=re.compile(rb"[\x80-\xff][\x00-\x7f]{4}")),
     most_bytes=LIVE_BYTES,
     sample=sample,
     examples=(

@@ -204,6 +204,7 @@ PROTOCOL: Final[Protocol[Record]] = Protocol(
     find=find,
     most_bytes=MOST_BYTES,
     seal=seal,
+    layouts=((1, HEADER),),
     sample=sample,
     examples=(
         Example(

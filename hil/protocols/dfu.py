@@ -149,9 +149,9 @@ def encode(message: Message) -> bytes:
     if isinstance(message, DfuStatus):
         return STATUS.build(
             StatusLayout(
-                status=message.status,
+                status=within("status", message.status, 0xFF),
                 poll_timeout_ms=within("poll timeout", message.poll_timeout_ms, 0xFF_FFFF),
-                state=message.state,
+                state=within("state", message.state, 0xFF),
                 text_index=within("index of a text", message.text_index, 0xFF),
             )
         )

@@ -6,10 +6,11 @@ The first segment is MSH; the byte after ``MSH`` separates fields, the bytes aft
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from typing import Final
 
-from hil.protocol import Example, Protocol, Span, within
+from hil.protocol import Alive, Example, Protocol, Span, within
 from toolkit.core.errors import FormatError
 
 __all__ = ["PROTOCOL", "Hl7Message", "acknowledgement"]
@@ -91,6 +92,10 @@ def find(waiting: bytearray, at: int) -> Span:
     return Span(begin, None if end < 0 else end + len(END))
 
 
+QUERY: Final = BEGIN + b"MSH|^~\\&|BENCH||||||QRY^A19|1|P|2.5.1\r" + END
+"""Asks for what is measured, and names nobody; it is answered or refused, and changes nothing."""
+
+
 def sample(chance: random.Random) -> Hl7Message:
     """Return a made-up message."""
     head = (b"MSH", b"^~\\&", b"BENCH", b"LAB", b"HIS", b"WARD", b"", b"", b"ORU^R01", _word(chance), b"P", b"2.5.1")
@@ -113,6 +118,7 @@ PROTOCOL: Final[Protocol[Hl7Message]] = Protocol(
     encode=encode,
     decode=decode,
     find=find,
+    alive=Alive(ask=QUERY, answer=re.compile(rb"\x0b.*?\rMSA\|A[AER].*?\x1c\r", re.DOTALL)),
     most_bytes=MOST_BYTES,
     sample=sample,
     examples=(

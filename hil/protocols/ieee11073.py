@@ -370,6 +370,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     encode=encode,
     decode=decode,
     find=find,
+    layouts=((0, HEAD),),
     most_bytes=MOST_BYTES,
     sample=sample,
     examples=(

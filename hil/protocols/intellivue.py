@@ -152,6 +152,7 @@ PROTOCOL: Final[Protocol[Frame]] = Protocol(
     find=find,
     most_bytes=MOST_BYTES,
     seal=seal,
+    layouts=((1, HEADER),),
     sample=sample,
     examples=(
         Example(

@@ -8,11 +8,12 @@ command of the fast channel, among them 0xD0 to 0xDF: the next values begin with
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from hil.protocol import Example, Protocol, Span, within
+from hil.protocol import Alive, Example, Protocol, Span, within
 from toolkit.core.errors import FormatError
 
 __all__ = [
@@ -101,7 +102,7 @@ def encode(message: Message) -> bytes:
     if isinstance(message, FastControl):
         return bytes([FAST_CONTROL | within("fast control", message.code - FAST_CONTROL, 0x3F)])
     start = ESCAPE if isinstance(message, Command) else START
-    body = bytes([start, message.code, *message.data])
+    body = bytes([start, within("MEDIBUS code", message.code, FAST - 1), *message.data])
     _check_body(body)
     if message.between and min(message.between) < FAST:
         raise FormatError("a MEDIBUS byte of the fast channel has bit 7 set")
@@ -223,6 +224,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     find=find,
     most_bytes=MOST_BYTES,
     seal=seal,
+    alive=Alive(ask=b"\x1bQ6C\r", answer=re.compile(rb"\x01Q[^\r]*\r"), afterwards=b"\x1bU70\r"),
     sample=sample,
     examples=(
         Example(frame=b"\x1bQ6C\r", message=Command(code=0x51), source="VSCaptureDrgVent: 1B 51 36 43 0D"),

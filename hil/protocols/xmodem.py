@@ -132,6 +132,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     find=find,
     most_bytes=BLOCK_BYTES,
     seal=seal,
+    layouts=((0, LAYOUT),),
     sample=sample,
     examples=(
         Example(frame=b"\x15", message=Control(name="NAK"), source="Forsberg: NAK is 15"),

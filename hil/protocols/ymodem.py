@@ -168,6 +168,7 @@ PROTOCOL: Final[Protocol[Message]] = Protocol(
     find=find,
     most_bytes=LONG.size,
     seal=seal,
+    layouts=((0, SHORT), (0, LONG)),
     sample=sample,
     examples=(
         Example(frame=b"C", message=Control(name="C"), source="Forsberg: C asks for blocks with a CRC"),

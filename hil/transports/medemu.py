@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from hil.clock import VirtualClock
+from hil.faults import as_heard_at
 from hil.level import EvidenceLevel
 from hil.model import DeviceModel, model_named, models
 from hil.transport import Attached, Transport, TransportScheme
@@ -12,7 +14,8 @@ from hil.transport_url import TransportUrl
 
 __all__ = ["SCHEME", "ModelTransport"]
 
-MOST_WAITING_BYTES = 1 << 20
+BAUD: Final = 115_200
+MOST_WAITING_BYTES: Final = 1 << 20
 """What a real driver would hold; the rest is lost, as there."""
 
 
@@ -25,6 +28,8 @@ class ModelTransport(Transport):
         self.model = model
         self.flash = model.flash
         self.power = ModelPower(self)
+        self.probe = model.debug_port
+        self.line = self._serial = ModelLine(self)
         self._waiting = bytearray()
         self.is_powered = False
 
@@ -47,10 +52,18 @@ class ModelTransport(Transport):
         self._waiting.clear()
         self.model.power_off()
 
+    def break_line(self) -> None:
+        """Let the model hear a BREAK."""
+        if self.is_powered:
+            self._catch_up(self._virtual.now_s())
+            self._hold(self.model.receive_break(self._virtual.now_s()))
+
     def _write(self, data: bytes) -> None:
         if self.is_powered:
             self._catch_up(self._virtual.now_s())
-            self._hold(self.model.receive(data, self._virtual.now_s()))
+            baud = self._serial.baud
+            heard = data if baud == BAUD else as_heard_at(data, baud, BAUD)
+            self._hold(self.model.receive(heard, self._virtual.now_s()))
 
     def _read(self, most_bytes: int, timeout_s: float) -> bytes:
         if not self._waiting:
@@ -79,6 +92,30 @@ class ModelTransport(Transport):
 
     def _hold(self, data: bytes) -> None:
         self._waiting += data[: MOST_WAITING_BYTES - len(self._waiting)]
+
+
+class ModelLine:
+    """The serial line to a model, which listens at 115,200 bits a second."""
+
+    def __init__(self, transport: ModelTransport) -> None:
+        self._transport = transport
+        self.baud = BAUD
+
+    def set_baud(self, baud: int) -> None:
+        """Send at another speed: the model then hears what a receiver makes of that."""
+        self.baud = baud
+
+    def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
+        """Do nothing: models have no control lines."""
+
+    def lines(self) -> dict[str, bool]:
+        """Return no control lines that are on."""
+        return {"cts": False, "dsr": False, "cd": False, "ri": False}
+
+    def send_break(self, seconds: float) -> None:
+        """Hold the line low."""
+        self._transport.clock.sleep(seconds)
+        self._transport.break_line()
 
 
 class ModelPower:

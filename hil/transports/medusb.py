@@ -12,7 +12,25 @@ from hil.usb_host import ModelLink
 from hil.usb_link import UsbTransport, pyusb
 from hil.usb_model import usb_model_named, usb_models
 
-__all__ = ["SCHEME"]
+__all__ = ["SCHEME", "UsbModelPower"]
+
+
+class UsbModelPower:
+    """Pulls the plug of a model, which takes its power from the bus."""
+
+    name = "model"
+    is_automatic = True
+
+    def __init__(self, link: ModelLink) -> None:
+        self._link = link
+
+    def off(self) -> None:
+        """Pull it."""
+        self._link.unplug()
+
+    def on(self) -> None:
+        """Put it back."""
+        self._link.plug_in()
 
 
 def make(url: TransportUrl) -> UsbTransport:
@@ -22,7 +40,11 @@ def make(url: TransportUrl) -> UsbTransport:
     pyusb()
     from hil.usb_backend import LinkBackend
 
-    return UsbTransport(url, EvidenceLevel.MODEL, lambda: LinkBackend(ModelLink(model)), None, VirtualClock())
+    clock = VirtualClock()
+    link = ModelLink(model, clock)
+    transport = UsbTransport(url, EvidenceLevel.MODEL, lambda: LinkBackend(link), None, clock)
+    transport.power = UsbModelPower(link)
+    return transport
 
 
 def attached() -> Iterator[Attached]:

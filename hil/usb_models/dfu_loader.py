@@ -31,6 +31,7 @@ DFU_INTERFACE: Final = bytes([9, 4, 0, 0, 0, 0xFE, 1, 2, 0])
 WEAKNESSES: Final[Mapping[str, str]] = {
     "accepts-unsigned": "takes firmware that nobody has signed",
     "upload-open": "gives its firmware to anybody",
+    "refuses-silently": "says that it has taken an update, and has not",
     "zero-length-descriptor": "has a descriptor of length 0",
 }
 
@@ -111,6 +112,9 @@ class DfuLoader(UsbModel):
                 self.firmware = bytes(self._image)
                 said, wait_ms, self._state = DfuState.MANIFEST, MANIFEST_MS, DfuState.IDLE
                 self._image.clear()
+            elif "refuses-silently" in self._weak:
+                self.reset()
+                said = self._state
             else:
                 self._fail(StatusCode.FIRMWARE)
                 said = DfuState.ERROR

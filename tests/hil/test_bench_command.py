@@ -25,7 +25,7 @@ PUMP = "medemu://demo-pump"
 
 
 def test_out_of_the_box_everything_runs_on_the_emulated_device(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "run", "--profile", "demo-pump", "--level", "model"]) == 0
+    assert run(["bench", "run", "--profile", "demo-pump", "--level", "model", "--check", "C"]) == 0  # all: a minute
     shown = capsys.readouterr()
     assert "medemu://demo-pump: used" in shown.out
     assert "This was no real device" in shown.out
@@ -230,6 +230,7 @@ def test_a_run_on_a_hung_device_ends_at_once_when_told_and_leaves_a_report(numbe
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never says a word
+        server.settimeout(60)  # a program that dies at its start must not hold up the tests
         port = server.getsockname()[1]
         output = tmp_path / "out"
         running = child("run", "--profile", "demo-pump", "--device", f"tcp://127.0.0.1:{port}", "--output", str(output))

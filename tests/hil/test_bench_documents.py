@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from hil.bench_check import checks
 from hil.bench_report import report_of
-from hil.evidence import PAYLOAD_TYPE, pack_evidence, read_evidence, verified_evidence
+from hil.evidence import EVIDENCE, pack_evidence, read_evidence, verified_evidence
 from hil.junit import junit_xml
 from hil.level import EvidenceLevel
 from hil.pcapng import pcapng_of
@@ -108,7 +108,7 @@ def test_every_change_of_signed_evidence_shows(key: str) -> None:
     for change in (
         {"payload": base64.b64encode(better).decode()},
         {"payload": "*"},
-        {"payloadType": PAYLOAD_TYPE + "x"},
+        {"payloadType": EVIDENCE.payload_type + "x"},
         {"signatures": []},
         {"signatures": [{**document["signatures"][0], "keyid": "0" * 64}]},
         {"signatures": [{**document["signatures"][0], "sig": "AAAA"}]},

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hil.detection import detected, detection_rows, intended
+from hil.bench_image import weak_pumps
+from hil.detection import EMULATORS, detected, detection_rows, intended, measured
 from hil.models.console import WEAKNESSES
 from hil.verdict import Result
+
+LEAST_REPEATS = {"qemu": 20, "unicorn": 2}
+"""Of each weak pump; on the model all are run here."""
 
 
 def test_every_weakness_has_exactly_one_check() -> None:
@@ -33,6 +37,14 @@ def test_two_runs_give_the_same_verdicts() -> None:
 
 def test_the_table_has_the_good_pump_first_and_each_weak_one_once() -> None:
     rows = list(detection_rows())
-    assert rows[0] == ("`medemu://demo-pump`", "nothing", "none")
+    assert rows[0][:3] == ("`medemu://demo-pump`", "nothing", "none")
     assert len(rows) == 1 + len(WEAKNESSES)
     assert all(row[2].count("`") == 2 for row in rows[1:])
+
+
+def test_on_each_emulator_every_weak_pump_was_found_each_time_and_the_good_one_never_blamed() -> None:
+    found = {(one.emulator, one.weakness): one for one in measured()}
+    assert found.keys() == {(emulator, weak) for emulator in EMULATORS for weak in ("", *weak_pumps())}
+    assert [one for one in found.values() if one.weakness and one.count != one.repeats] == []
+    assert [one for one in found.values() if not one.weakness and one.count] == []
+    assert all(one.repeats >= LEAST_REPEATS[one.emulator] for one in found.values() if one.weakness)

@@ -26,7 +26,7 @@ def started(*weak: str) -> ConsoleModel:
     [
         (b"id", b"=demo-pump medharden 00000001"),
         (b"version", b"=2.1.0 7"),
-        (b"status", b"=idle rate=0 delivered=0 alarm=off"),
+        (b"status", b"=idle rate=0 delivered=0 alarm=off turns=8"),
         (b"stop", b"=ok"),
         (b"logout", b"=ok"),
         (b"nonce", b"!login"),
@@ -182,3 +182,27 @@ def test_no_bytes_stop_it(pieces: list[bytes], weak: str) -> None:
 @given(st.binary(max_size=60).filter(lambda text: not {0x0D, 0x0A} & set(text)))
 def test_a_line_with_its_check_value_is_never_refused_for_it(text: bytes) -> None:
     assert started().receive(line_with_checksum(text), 1.0) != b"!checksum\r\n"
+
+
+def test_without_a_program_it_is_in_recovery_and_knows_little() -> None:
+    model = ConsoleModel()
+    assert model.flash is not None
+    model.flash.write(40, b"!")
+    assert model.power_on(0.0) == b"demo-pump recovery\r\n"
+    assert model.next_event_s() is None
+    assert model.receive(b"status\rid\rlogin x\rupdate 9\r", 0.1) == (
+        b"=recovery\r\n=demo-pump medharden 00000001\r\n!unknown\r\n=ok\r\n"
+    )
+
+
+def test_the_therapy_loop_delivers_and_gives_an_alarm_when_it_cannot() -> None:
+    model = started("unauthenticated-set", "no-login", "open-silence")
+    model.receive(b"start\r", 1.2)
+    assert b"=running rate=0 delivered=0 alarm=no-flow turns=10" in model.receive(b"status\r", 1.2)
+    model.receive(b"silence\r", 1.3)
+    assert b"alarm=silenced" in model.receive(b"status\r", 121.2)
+    assert b"alarm=no-flow" in model.receive(b"status\r", 121.4)
+    model.receive(b"set rate 360\r", 200.2)
+    assert b"=running rate=360 delivered=10 alarm=off turns=3000" in model.receive(b"status\r", 300.2)
+    model.receive(b"stop\r", 300.2)
+    assert b"=idle rate=360 delivered=10 alarm=off turns=4000" in model.receive(b"status\r", 400.2)

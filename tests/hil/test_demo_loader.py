@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.demo_image import HASH, KEY_WORDS, Recipe, built, is_signed, public_key, taken_apart
-from hil.demo_loader import FLASH_BYTES, DemoFlash, Loader, PowerCut
+from hil.demo_image import HASH, KEY_WORDS, LMS_SIGNATURE, Recipe, Scheme, built, is_signed, taken_apart
+from hil.demo_keys import p256_public_key
+from hil.demo_loader import COUNTER_AT, FLASH_BYTES, DemoFlash, Loader, PowerCut
 from signing.device_ids import class_id, vendor_id
 from signing.image import Expectation, ImageTrust, verify_image
 from signing.key import PublicKey
@@ -70,7 +71,7 @@ def test_the_verifier_for_real_images_accepts_them() -> None:
     )
     for revision in range(8):  # a signature in the malleable half would be refused now and then
         trust = ImageTrust(
-            policy=policy_named("fips"), keys=(PublicKey.from_encoded(public_key()),), expectation=expectation
+            policy=policy_named("fips"), keys=(PublicKey.from_encoded(p256_public_key()),), expectation=expectation
         )
         image = built(replace(NEWER, version=(2, 2, revision)))
         assert verify_image(image, b"", trust, named="mcuboot").facts["image_hash"] == taken_apart(image).digest.hex()
@@ -161,3 +162,42 @@ def test_a_write_behind_the_end_of_flash_goes_nowhere() -> None:
 def test_any_bytes_are_an_image_or_an_error_of_ours(data: bytes) -> None:
     with pytest.raises(MedhardenError):
         taken_apart(data)
+
+
+def test_an_image_signed_with_lms_is_ours_too_and_a_wrong_signature_is_not() -> None:
+    image = taken_apart(built(replace(NEWER, scheme=Scheme.LMS)))
+    assert is_signed(image, image.digest)
+    assert not is_signed(image, bytes(32))
+    assert not is_signed(replace(image, records={**image.records, LMS_SIGNATURE: b""}), image.digest)
+    assert offered(started(), built(replace(NEWER, scheme=Scheme.LMS))) == b"=ok"
+
+
+@pytest.mark.parametrize(("place", "byte"), [(4, 0), (16, 0), (32 + 64 + 4 + 2, 3), (32 + 64 + 4 + 4 + 1, 9)])
+def test_an_image_for_another_place_or_with_an_impossible_counter_is_none(place: int, byte: int) -> None:
+    good = built(NEWER)
+    with pytest.raises(MedhardenError):
+        taken_apart(good[:place] + bytes([byte]) + good[place + 1 :])
+
+
+def test_what_is_confirmed_raises_the_security_counter_also_when_the_power_fails_in_between() -> None:
+    loader = started()
+    offered(loader, built(replace(NEWER, counter=21)))
+    loader.boot()
+    loader.flash.cut_power_at(1)
+    with pytest.raises(PowerCut):
+        loader.confirm(b"")
+    assert loader.flash.read(COUNTER_AT, 3) == b"\x80\xff\xff"
+    assert loader.boot()
+    assert loader.flash.read(COUNTER_AT, 3) == b"\0\0\xe0"
+    loader.flash.write(COUNTER_AT, bytes(256))
+    assert not loader.boot()
+
+
+def test_in_recovery_the_next_update_is_taken_and_starts() -> None:
+    for loader in (started(), started("in-place-update")):
+        loader.flash.write(0, b"\xff" * COUNTER_AT)
+        assert not loader.boot()
+        assert loader.confirm(b"") == b"=ok"
+        assert offered(loader, built(NEWER)) == b"=ok"
+        assert loader.boot()
+        assert version(loader) == (2, 2, 0)

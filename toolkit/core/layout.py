@@ -27,6 +27,7 @@ __all__ = [
     "U64BE",
     "U64LE",
     "Layout",
+    "Part",
     "array",
     "const",
     "raw",
@@ -79,6 +80,16 @@ def wire(kind: Wire) -> Any:
     return dataclasses.field(metadata={"wire": kind})
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """Where a field stands in the bytes of a record: ``[offset, offset + size)``."""
+
+    name: str
+    offset: int
+    size: int
+    is_constant: bool
+
+
 class Layout(Generic[Record]):
     """Reads and builds one fixed-size record type."""
 
@@ -92,6 +103,16 @@ class Layout(Generic[Record]):
         on_wire = self._struct.sizeof()
         if on_wire != size:
             raise TypeError(f"{record.__name__} is declared as {size} bytes and takes {on_wire}")
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return where each field stands, for what damages records on purpose."""
+        found: list[Part] = []
+        offset = 0
+        for name, field in zip(self._names, self._struct.subcons, strict=True):
+            size = int(field.sizeof())
+            found.append(Part(name, offset, size, isinstance(field.subcon, construct.Const)))
+            offset += size
+        return tuple(found)
 
     def read(self, window: Window, offset: int = 0) -> Record:
         """Return the record at ``offset``; raise ``Truncated`` or a ``FormatError`` that names the field."""

@@ -1,38 +1,9 @@
-/* The demo pump's console, as described in hil/models/console.py. -DWEAKNESS=NAME gives it one of the weaknesses below. */
-#include "board.h"
-#include "sha256.h"
-
-enum weakness {
-    NONE,
-    NO_LOGIN,
-    DEFAULT_PASSWORD,
-    NO_LOCK_OUT,
-    DEBUG_SHELL,
-    BOOT_LOG,
-    BOOT_INTERRUPT,
-    SERVICE_MODE,
-    LOGIN_NEVER_ENDS,
-    COMMAND_INJECTION,
-    BAD_CHECKSUM,
-    HANGS_ON_LONG_LINE,
-    LENGTH_BUG,
-    COMMAND_PREFIX,
-    EMPTY_NONCE,
-    HANGS_ON_MANY_WORDS,
-    REPLAYABLE_SET,
-    HANGS_IN_FLOOD,
-    KEEPS_HALF_LINE,
-    UNAUTHENTICATED_SET,
-    OPEN_SILENCE,
-    NO_WATCHDOG,
-    RESET_STORM,
-    HANGS_ON_NOISE,
-    SLOW_ANSWER,
-};
-#ifndef WEAKNESS
-#define WEAKNESS NONE
-#endif
-#define IS_WEAK(name) (WEAKNESS == (name))
+/* The demo pump's program: its console, as described in hil/models/console.py, and its therapy loop. */
+#include "control.h"
+#include "hmac.h"
+#include "services.h"
+#include "therapy.h"
+#include "weakness.h"
 
 #define LONGEST_LINE 64u
 #define MAC_DIGITS 8u
@@ -44,6 +15,7 @@ enum weakness {
 #define SLOW_MS 500
 #define FLOOD_MS 100
 #define TRIES 3u
+#define MOST_IDLE_MS 60000u
 #define MOST_WORDS 8u
 #define MOST_LINES 100u
 #define MOST_BROKEN_STARTS 5u
@@ -52,41 +24,25 @@ static const char password[] = "vF7-q2Lx";
 static const char default_password[] = "4711";
 static const char event_log[] = "boot;self-test;battery ok";
 
-/* A piece of text that is not ended by a zero. */
-struct text {
-    const char *at;
-    uint32_t size;
-};
-
 /* A moment that may not have been set. */
 struct moment {
     bool is_set;
     uint32_t ms;
 };
 
+static const struct services *loader;
 static char line[LONGEST_LINE];
 static uint32_t line_size, line_since_ms;
-static bool too_long, hangs, is_running, is_logged_in, is_locked;
+static bool too_long, hangs, is_logged_in, is_locked;
 static uint32_t login_ms, locked_since_ms, wrong_tries, now_ms;
 static struct moment ready, watchdog, late;
 static char nonce[MAC_DIGITS];
-static uint32_t nonce_size, rate, backlight;
+static uint32_t nonce_size, backlight;
 static uint32_t flood_lines, flood_ms;
 static char late_answer[256];
-static uint32_t late_size;
+static uint32_t late_size, delay_ms;
 
 /* Text */
-
-static bool is_same(struct text text, const char *word)
-{
-    uint32_t i = 0;
-    for (; i < text.size && word[i] != 0; i++) {
-        if (text.at[i] != word[i]) {
-            return false;
-        }
-    }
-    return i == text.size && word[i] == 0;
-}
 
 static bool starts_with(struct text text, const char *word)
 {
@@ -97,56 +53,6 @@ static bool starts_with(struct text text, const char *word)
         }
     }
     return true;
-}
-
-/* Return what stands before the first `mark`, and leave in `rest` what stands behind it. */
-static struct text before(struct text *rest, char mark)
-{
-    struct text first = {rest->at, 0};
-    while (first.size < rest->size && rest->at[first.size] != mark) {
-        first.size++;
-    }
-    uint32_t used = first.size + (first.size < rest->size ? 1u : 0u);
-    rest->at += used;
-    rest->size -= used;
-    return first;
-}
-
-/* Return the number; -1 where there is none, and 1000000 for all that are greater. */
-static int32_t number(struct text text)
-{
-    int32_t value = text.size == 0 ? -1 : 0;
-    for (uint32_t i = 0; i < text.size; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9') {
-            return -1;
-        }
-        value = value * 10 + (text.at[i] - '0');
-        value = value > 1000000 ? 1000000 : value;
-    }
-    return value;
-}
-
-static uint32_t put_number(char *to, uint32_t value)
-{
-    char digits[10];
-    uint32_t count = 0, size = 0;
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (count > 0) {
-        to[size++] = digits[--count];
-    }
-    return size;
-}
-
-static uint32_t put(char *to, const char *word)
-{
-    uint32_t size = 0;
-    for (; word[size] != 0; size++) {
-        to[size] = word[size];
-    }
-    return size;
 }
 
 static void put_digits(char digits[MAC_DIGITS], const uint8_t *bytes)
@@ -160,14 +66,14 @@ static void put_digits(char digits[MAC_DIGITS], const uint8_t *bytes)
 
 static void say(const char *text, uint32_t size)
 {
-    if (!IS_WEAK(SLOW_ANSWER) || ready.is_set) {
-        board_send(text, size);
+    if (delay_ms == 0 || ready.is_set) {
+        loader->send(text, size);
         return;
     }
     for (uint32_t i = 0; i < size && late_size < sizeof late_answer; i++) {
         late_answer[late_size++] = text[i];
     }
-    late = (struct moment){true, now_ms + SLOW_MS};
+    late = (struct moment){true, now_ms + delay_ms};
 }
 
 static void say_word(const char *word)
@@ -195,24 +101,32 @@ static void do_id(struct text rest)
 
 static void do_version(struct text rest)
 {
+    const struct running *now = loader->running;
+    char text[48];
+    uint32_t size = put(text, "=");
     (void)rest;
-    answer("=2.1.0 7");
+    size += put_number(text + size, now->major);
+    size += put(text + size, ".");
+    size += put_number(text + size, now->minor);
+    size += put(text + size, ".");
+    size += put_number(text + size, now->revision);
+    size += put(text + size, " ");
+    size += put_number(text + size, now->counter);
+    size += put(text + size, "\r\n");
+    say(text, size);
 }
 
 static void do_status(struct text rest)
 {
-    char text[64];
-    uint32_t size = put(text, is_running ? "=running rate=" : "=idle rate=");
+    char text[LONGEST_STATUS];
     (void)rest;
-    size += put_number(text + size, rate);
-    size += put(text + size, " delivered=0 alarm=off\r\n");
-    say(text, size);
+    say(text, therapy_status(text, now_ms));
 }
 
 static void do_stop(struct text rest)
 {
     (void)rest;
-    is_running = false;
+    therapy_stop();
     answer("=ok");
 }
 
@@ -270,11 +184,14 @@ static void do_nonce(struct text rest)
 {
     char text[24];
     uint8_t digest[SHA256_BYTES];
+    struct sha256 hash;
     (void)rest;
-    RETAINED->nonces++;
+    CONTROL->nonces++;
     uint32_t size = put(text, "nonce ");
-    size += put_number(text + size, RETAINED->nonces);
-    sha256((const uint8_t *)text, size, digest);
+    size += put_number(text + size, CONTROL->nonces);
+    loader->sha256_start(&hash);
+    loader->sha256_take(&hash, text, size);
+    loader->sha256_end(&hash, digest);
     put_digits(nonce, digest);
     nonce_size = MAC_DIGITS;
     say_word("=");
@@ -299,8 +216,14 @@ static bool is_proven(struct text name, struct text value, struct text mac)
     for (uint32_t i = 0; i < value.size; i++) {
         message[size++] = (uint8_t)value.at[i];
     }
-    hmac_sha256(password, sizeof password - 1, message, size, digest);
+    hmac_sha256(loader, password, sizeof password - 1, message, size, digest);
     put_digits(right, digest);
+    if (IS_WEAK(COMPARES_DIGIT_WISE)) {
+        delay_ms = 1;
+        for (uint32_t i = 0; i < MAC_DIGITS && i < mac.size && right[i] == mac.at[i]; i++) {
+            delay_ms++;
+        }
+    }
     uint32_t different = mac.size != MAC_DIGITS;
     for (uint32_t i = 0; i < MAC_DIGITS && i < mac.size; i++) {
         different |= (uint8_t)right[i] ^ (uint8_t)mac.at[i];
@@ -334,21 +257,50 @@ static void do_set(struct text rest)
         answer("!range");
         return;
     }
-    *(is_rate ? &rate : &backlight) = (uint32_t)wanted;
+    *(is_rate ? &therapy_rate : &backlight) = (uint32_t)wanted;
     answer("=ok");
 }
 
 static void do_start(struct text rest)
 {
     (void)rest;
-    is_running = true;
+    therapy_start();
     answer("=ok");
 }
 
-static void do_nothing(struct text rest) /* erase, silence: there is neither library nor alarm yet */
+static void do_erase(struct text rest) /* there is no drug library yet */
 {
     (void)rest;
     answer("=ok");
+}
+
+static void do_silence(struct text rest)
+{
+    (void)rest;
+    therapy_silence(now_ms);
+    answer("=ok");
+}
+
+static void do_update(struct text rest)
+{
+    answer(loader->begin(rest));
+}
+
+static void do_block(struct text rest)
+{
+    answer(loader->block(rest));
+}
+
+static void do_install(struct text rest)
+{
+    (void)rest;
+    answer(loader->install());
+}
+
+static void do_confirm(struct text rest)
+{
+    (void)rest;
+    answer(loader->confirm());
 }
 
 static void do_hang(struct text rest)
@@ -369,8 +321,9 @@ static const struct command commands[] = {
     {"id", do_id, true},           {"version", do_version, true}, {"status", do_status, true},
     {"stop", do_stop, true},       {"login", do_login, true},     {"logout", do_logout, true},
     {"log", do_log, true},         {"nonce", do_nonce, false},    {"set", do_set, false},
-    {"start", do_start, false},    {"erase", do_nothing, false},  {"silence", do_nothing, false},
-    {"hang", do_hang, false},
+    {"start", do_start, false},    {"erase", do_erase, false},    {"silence", do_silence, false},
+    {"update", do_update, false},  {"block", do_block, false},    {"install", do_install, false},
+    {"confirm", do_confirm, false}, {"hang", do_hang, false},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -457,6 +410,7 @@ static uint32_t words(struct text text)
 
 static void take_line(struct text text)
 {
+    delay_ms = IS_WEAK(SLOW_ANSWER) ? SLOW_MS : 0;
     if (IS_WEAK(HANGS_ON_MANY_WORDS) && words(text) > MOST_WORDS) {
         hangs = true;
         return;
@@ -496,6 +450,7 @@ static void end_line(void)
         return;
     }
     if (was_too_long) {
+        delay_ms = IS_WEAK(SLOW_ANSWER) ? SLOW_MS : 0;
         answer("!long");
         hangs = IS_WEAK(HANGS_ON_LONG_LINE);
         return;
@@ -517,7 +472,7 @@ static void take(uint8_t byte)
         if (IS_WEAK(BOOT_INTERRUPT) && (byte == ' ' || byte == 0x1b || byte == 3)) {
             say_word("loader> "); /* it is the loader that listens from now on */
             ready.is_set = false;
-            RETAINED->starting = 0;
+            CONTROL->starting = 0;
             hangs = true;
         }
         return;
@@ -551,25 +506,13 @@ static void take(uint8_t byte)
 
 /* Starting, and what it does by itself */
 
-static void forget_all(void)
-{
-    line_size = wrong_tries = nonce_size = rate = flood_lines = late_size = 0;
-    too_long = hangs = is_running = is_logged_in = is_locked = false;
-    ready.is_set = watchdog.is_set = late.is_set = false;
-    backlight = 50;
-}
-
 static void start(void)
 {
-    if (RETAINED->magic != RETAINED_MAGIC) {
-        RETAINED->nonces = RETAINED->broken_starts = RETAINED->starting = 0;
-        RETAINED->magic = RETAINED_MAGIC;
-    }
-    RETAINED->broken_starts = RETAINED->starting != 0 ? RETAINED->broken_starts + 1 : 0;
-    RETAINED->starting = 1;
-    forget_all();
-    if (IS_WEAK(RESET_STORM) && RETAINED->broken_starts >= MOST_BROKEN_STARTS) {
-        RETAINED->broken_starts = RETAINED->starting = 0;
+    CONTROL->broken_starts = CONTROL->starting != 0 ? CONTROL->broken_starts + 1 : 0;
+    CONTROL->starting = 1;
+    backlight = 50;
+    if (IS_WEAK(RESET_STORM) && CONTROL->broken_starts >= MOST_BROKEN_STARTS) {
+        CONTROL->broken_starts = CONTROL->starting = 0;
         hangs = true;
         return;
     }
@@ -590,31 +533,51 @@ static bool is_due(struct moment *moment)
 static void do_what_is_due(void)
 {
     if (is_due(&late)) {
-        board_send(late_answer, late_size);
+        loader->send(late_answer, late_size);
         late_size = 0;
     }
     if (is_due(&ready)) {
-        RETAINED->starting = 0;
-        board_send("demo-pump ready\r\n", 17);
+        CONTROL->starting = 0;
+        therapy_begin(now_ms);
+        say_word("demo-pump ready\r\n");
     }
     if (is_due(&watchdog)) {
-        start();
+        loader->restart();
+    }
+    if (!hangs) {
+        therapy_turn(now_ms);
     }
 }
 
-int main(void)
+static uint32_t sooner(uint32_t due_ms, struct moment moment)
 {
-    board_start();
-    now_ms = board_now_ms();
+    return moment.is_set && (int32_t)(moment.ms - due_ms) < 0 ? moment.ms : due_ms;
+}
+
+static uint32_t next_due_ms(void)
+{
+    uint32_t due_ms = hangs ? now_ms + MOST_IDLE_MS : therapy_due_ms(now_ms + MOST_IDLE_MS);
+    return sooner(sooner(sooner(due_ms, late), ready), watchdog);
+}
+
+/* The loader starts the program here. */
+__attribute__((section(".entry"), used)) void entry(const struct services *services)
+{
+    extern uint32_t bss_start[], bss_end[];
+    for (uint32_t *to = bss_start; to < bss_end; to++) {
+        *to = 0;
+    }
+    loader = services;
+    now_ms = loader->now_ms();
     start();
     for (;;) {
         uint8_t byte;
-        now_ms = board_now_ms();
+        now_ms = loader->now_ms();
         do_what_is_due();
-        while (board_receive(&byte)) {
-            now_ms = board_now_ms();
+        while (loader->receive(&byte)) {
+            now_ms = loader->now_ms();
             take(byte);
         }
-        board_idle();
+        loader->idle(next_due_ms());
     }
 }

@@ -19,26 +19,25 @@ static uint32_t turn(uint32_t word, uint32_t bits)
     return word >> bits | word << (32 - bits);
 }
 
-static void take_block(uint32_t state[8], const uint8_t *block)
+/* The words of the message schedule take the place of those that are no longer needed. */
+static void take_block(struct sha256 *hash)
 {
-    uint32_t w[64], v[8];
+    uint32_t w[16], v[8];
     for (uint32_t i = 0; i < 16; i++) {
-        const uint8_t *b = block + 4 * i;
+        const uint8_t *b = hash->block + 4 * i;
         w[i] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
     }
-    for (uint32_t i = 16; i < 64; i++) {
-        uint32_t s0 = turn(w[i - 15], 7) ^ turn(w[i - 15], 18) ^ w[i - 15] >> 3;
-        uint32_t s1 = turn(w[i - 2], 17) ^ turn(w[i - 2], 19) ^ w[i - 2] >> 10;
-        w[i] = w[i - 16] + s0 + w[i - 7] + s1;
-    }
     for (uint32_t i = 0; i < 8; i++) {
-        v[i] = state[i];
+        v[i] = hash->state[i];
     }
     for (uint32_t i = 0; i < 64; i++) {
+        uint32_t word = w[i & 15], next = w[(i + 1) & 15], late = w[(i + 14) & 15];
         uint32_t s1 = turn(v[4], 6) ^ turn(v[4], 11) ^ turn(v[4], 25);
-        uint32_t t1 = v[7] + s1 + ((v[4] & v[5]) ^ (~v[4] & v[6])) + round_words[i] + w[i];
+        uint32_t t1 = v[7] + s1 + ((v[4] & v[5]) ^ (~v[4] & v[6])) + round_words[i] + word;
         uint32_t s0 = turn(v[0], 2) ^ turn(v[0], 13) ^ turn(v[0], 22);
         uint32_t t2 = s0 + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
+        w[i & 15] = word + (turn(next, 7) ^ turn(next, 18) ^ next >> 3) + w[(i + 9) & 15]
+                    + (turn(late, 17) ^ turn(late, 19) ^ late >> 10);
         for (uint32_t k = 7; k > 0; k--) {
             v[k] = v[k - 1];
         }
@@ -46,51 +45,44 @@ static void take_block(uint32_t state[8], const uint8_t *block)
         v[0] = t1 + t2;
     }
     for (uint32_t i = 0; i < 8; i++) {
-        state[i] += v[i];
+        hash->state[i] += v[i];
     }
 }
 
-void sha256(const uint8_t *message, uint32_t size, uint8_t digest[SHA256_BYTES])
+static void take_byte(struct sha256 *hash, uint8_t byte)
 {
-    uint32_t state[8];
-    uint8_t block[SHA256_BLOCK];
+    hash->block[hash->size++ % SHA256_BLOCK] = byte;
+    if (hash->size % SHA256_BLOCK == 0) {
+        take_block(hash);
+    }
+}
+
+void sha256_start(struct sha256 *hash)
+{
     for (uint32_t i = 0; i < 8; i++) {
-        state[i] = start_words[i];
+        hash->state[i] = start_words[i];
     }
-    uint32_t blocks = (size + 8) / SHA256_BLOCK + 1;
-    for (uint32_t n = 0; n < blocks; n++) {
-        for (uint32_t i = 0; i < SHA256_BLOCK; i++) {
-            uint32_t at = n * SHA256_BLOCK + i;
-            block[i] = at < size ? message[at] : at == size ? 0x80 : 0;
-        }
-        if (n == blocks - 1) {
-            for (uint32_t i = 0; i < 4; i++) {
-                block[SHA256_BLOCK - 1 - i] = (uint8_t)(size * 8 >> 8 * i);
-            }
-        }
-        take_block(state, block);
-    }
-    for (uint32_t i = 0; i < SHA256_BYTES; i++) {
-        digest[i] = (uint8_t)(state[i / 4] >> (24 - 8 * (i % 4)));
+    hash->size = 0;
+}
+
+void sha256_take(struct sha256 *hash, const void *data, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++) {
+        take_byte(hash, ((const uint8_t *)data)[i]);
     }
 }
 
-void hmac_sha256(const char *key, uint32_t key_size, const uint8_t *message, uint32_t size,
-                 uint8_t mac[SHA256_BYTES])
+void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_BYTES])
 {
-    uint8_t text[SHA256_LONGEST];
-    for (uint32_t i = 0; i < SHA256_BLOCK; i++) {
-        text[i] = (uint8_t)((i < key_size ? (uint8_t)key[i] : 0) ^ 0x36);
+    uint32_t bits = hash->size * 8;
+    take_byte(hash, 0x80);
+    while (hash->size % SHA256_BLOCK != SHA256_BLOCK - 8) {
+        take_byte(hash, 0);
     }
-    for (uint32_t i = 0; i < size; i++) {
-        text[SHA256_BLOCK + i] = message[i];
-    }
-    sha256(text, SHA256_BLOCK + size, mac);
-    for (uint32_t i = 0; i < SHA256_BLOCK; i++) {
-        text[i] = (uint8_t)((i < key_size ? (uint8_t)key[i] : 0) ^ 0x5c);
+    for (uint32_t i = 0; i < 8; i++) {
+        take_byte(hash, i < 4 ? 0 : (uint8_t)(bits >> (56 - 8 * i))); /* no message here has 2 to the 32 bits */
     }
     for (uint32_t i = 0; i < SHA256_BYTES; i++) {
-        text[SHA256_BLOCK + i] = mac[i];
+        digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
     }
-    sha256(text, SHA256_BLOCK + SHA256_BYTES, mac);
 }

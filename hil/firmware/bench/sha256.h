@@ -1,4 +1,4 @@
-/* SHA-256 and HMAC-SHA-256 of short messages. Sources: FIPS 180-4, RFC 2104. */
+/* SHA-256, piece by piece. Source: FIPS 180-4. */
 #ifndef SHA256_H
 #define SHA256_H
 
@@ -6,12 +6,15 @@
 
 #define SHA256_BYTES 32u
 #define SHA256_BLOCK 64u
-#define SHA256_LONGEST 192u /* of a message, in bytes */
 
-void sha256(const uint8_t *message, uint32_t size, uint8_t digest[SHA256_BYTES]);
+struct sha256 {
+    uint32_t state[8];
+    uint32_t size; /* taken so far, in bytes */
+    uint8_t block[SHA256_BLOCK];
+};
 
-/* key_size at most SHA256_BLOCK, size at most SHA256_LONGEST - SHA256_BLOCK */
-void hmac_sha256(const char *key, uint32_t key_size, const uint8_t *message, uint32_t size,
-                 uint8_t mac[SHA256_BYTES]);
+void sha256_start(struct sha256 *hash);
+void sha256_take(struct sha256 *hash, const void *data, uint32_t size);
+void sha256_end(struct sha256 *hash, uint8_t digest[SHA256_BYTES]);
 
 #endif

@@ -212,7 +212,8 @@ APPLOCKER = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
     </xs:complexType></xs:element></xs:sequence></xs:complexType></xs:element></xs:sequence></xs:complexType></xs:element>
   </xs:sequence>
    <xs:attribute name="Id" use="required"><xs:simpleType><xs:restriction base="xs:string">
-    <xs:pattern value="[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"/></xs:restriction></xs:simpleType></xs:attribute>
+    <xs:pattern value="[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"/></xs:restriction></xs:simpleType>
+   </xs:attribute>
    <xs:attribute name="Name" use="required"><xs:simpleType><xs:restriction base="xs:string">
     <xs:minLength value="1"/><xs:maxLength value="1024"/></xs:restriction></xs:simpleType></xs:attribute>
    <xs:attribute name="Description" type="xs:string" use="required"/>

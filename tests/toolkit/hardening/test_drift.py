@@ -21,8 +21,10 @@ from device_profiles.schema import DeviceProfile, IntegrityPolicy
 from firmware_checks.formats import elf
 from signing.keyring import create_key, open_signer, public_key
 from signing.refusal import Refusal
+from toolkit.app.commands.drift import show
 from toolkit.core.errors import InputError, MedhardenError
 from toolkit.core.findings import Severity
+from toolkit.core.limits import Limits
 from toolkit.hardening.fit import require_fit
 from toolkit.hardening.integrity.baseline import baseline_of, pack_baseline
 from toolkit.hardening.integrity.comparing import TrustedBaseline, drift_of, trusted_baseline
@@ -433,3 +435,26 @@ def test_an_unsigned_tampered_or_foreign_baseline_is_refused(key: str, signed: b
     ):
         with pytest.raises(Refusal):
             trusted_baseline(data, keys)
+
+
+def test_what_could_not_be_read_on_either_side_is_not_called_unchanged(
+    baseline: TrustedBaseline, tmp_path: Path
+) -> None:
+    dump = packed(monitor(), tmp_path / "dump.tar")
+    small = Limits(entry_bytes=300)
+    with read_subject(dump, Reading(profile=PROFILE, day=DAY, jobs=1, limits=small)) as subject:
+        found = drift_of(baseline, subject)
+        less = TrustedBaseline(baseline_of(subject), "", "")
+    assert found.verdict is not DriftVerdict.NO_DRIFT
+    assert drift(less, dump).verdict is not DriftVerdict.NO_DRIFT
+    assert any(finding.check == "drift-incomplete" for finding in drift_findings(found))
+
+
+def test_a_long_drift_is_shown_in_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = monitor() | {f"etc/{n}": Thing(b"x") for n in range(250)}
+    found = drift(trusted(packed(monitor(), tmp_path / "a.tar")), packed(tree, tmp_path / "b.tar"))
+    show(msgspec.structs.replace(found, notes=("a note",), expected=2))
+    told = capsys.readouterr().out
+    assert "and 50 more; --json has all of them" in told
+    assert "note: a note" in told
+    assert "2 where data may change" in told
