@@ -15,7 +15,7 @@ from toolkit.report.printable import printable
 __all__ = ["Block", "Document", "Heading", "Items", "Paragraph", "Steps", "Table", "to_html", "to_markdown"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!$])")
-_LINE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])")
+_LINE_START = re.compile(r"^(\d+(?=[.)])|(?=[-+=]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _markdown(block: Block) -> str:
 def _plain(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is."""
     escaped = _SPECIAL.sub(r"\\\1", printable(text))
-    return _LINE_START.sub(r"\1\\\2", escaped) if not escaped[:1].isalpha() else escaped
+    return _LINE_START.sub(r"\1\\", escaped)
 
 
 def _html(block: Block) -> Markup:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -53,7 +55,7 @@ class _Reading:
         """Return the row of one thing."""
         status = path.lstat()
         kind = KINDS.get(stat.S_IFMT(status.st_mode), EntryKind.PIPE)
-        has_owners = os.name == "posix"
+        has_owners = sys.platform != "win32"
         size = status.st_size if kind is EntryKind.FILE else 0
         entry = Entry(
             name=name,
@@ -114,18 +116,17 @@ def _content(path: Path, most_bytes: int) -> bytes:
 
 
 def _device(status: os.stat_result, kind: EntryKind) -> tuple[int, int] | None:
-    if kind not in (EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE) or not hasattr(os, "major"):
-        return None
-    return os.major(status.st_rdev), os.minor(status.st_rdev)
+    if sys.platform != "win32":
+        if kind in (EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE):
+            return os.major(status.st_rdev), os.minor(status.st_rdev)
+    return None
 
 
 def _attributes(path: Path) -> dict[str, bytes]:
     """Return the extended attributes; none where this system or file system has no such."""
-    if not hasattr(os, "listxattr"):
-        return {}
-    try:
-        return {
-            name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)
-        }
-    except OSError:
-        return {}
+    found: dict[str, bytes] = {}
+    if sys.platform == "linux":
+        with suppress(OSError):
+            for name in os.listxattr(path, follow_symlinks=False):
+                found[name] = os.getxattr(path, name, follow_symlinks=False)
+    return found

@@ -83,8 +83,8 @@ def chosen_parts(parts: Mapping[str, HardeningPart], only: Sequence[str]) -> lis
     return sorted(chosen, key=lambda part: (groups.index(part.group), part.name))
 
 
-def build_pack(subject: HardeningSubject, parts: Iterable[HardeningPart]) -> Pack:
-    """Return the pack; raise ``RuleError`` when a part names a file that is not safe to write."""
+def build_pack(subject: HardeningSubject, parts: Iterable[HardeningPart], *, most_bytes: int = MOST_PACK_BYTES) -> Pack:
+    """Return the pack, of ``most_bytes`` at most; raise ``RuleError`` when a part names an unsafe file."""
     from toolkit.hardening.readme import readme_html, readme_text
 
     files: dict[str, bytes] = {}
@@ -93,8 +93,8 @@ def build_pack(subject: HardeningSubject, parts: Iterable[HardeningPart]) -> Pac
         record, built = _built(subject, part)
         files.update(built)
         made.append((part, record))
-        if sum(map(len, files.values())) > MOST_PACK_BYTES:
-            raise InputError(f"the pack is larger than {MOST_PACK_BYTES >> 20} MiB; make fewer parts with --only")
+        if sum(map(len, files.values())) > most_bytes:
+            raise InputError(f"the pack is larger than {most_bytes} bytes; make fewer parts with --only")
     manifest = _manifest(subject, [record for _part, record in made])
     files["README.md"] = readme_text(manifest, made).encode()
     files["README.html"] = readme_html(manifest, made).encode()
@@ -144,6 +144,6 @@ def _manifest(subject: HardeningSubject, records: Sequence[PartRecord]) -> PackM
         profile_sha256=subject.profile.digest,
         system=subject.system.value,
         parts=tuple(records),
-        unread=tuple(subject.unread),
+        unread=(*subject.unread, *subject.problems),
         limits_hit=tuple(subject.limits_hit),
     )

@@ -70,9 +70,8 @@ def _image_subject(path: Path, image: Image, reading: Reading, also: HardeningSu
     def advance(size: int) -> None:
         nonlocal done
         done += size
-        reading.on_progress(min(done, 2 * image.size), 2 * image.size)  # once to hash, once to list
+        reading.on_progress(min(done, image.size), image.size)
 
-    digest = image.sha256(advance)
     budget = Budget(reading.limits, image.size)
     listing = Listing(
         load_formats(),
@@ -92,7 +91,7 @@ def _image_subject(path: Path, image: Image, reading: Reading, also: HardeningSu
     extents = [(0, image.size)] if is_one_program else list(listing.extents.values())
     return HardeningSubject(
         image_name=image.name,
-        image_sha256=digest,
+        digest=functools.cache(functools.partial(image.sha256, lambda _size: None)),
         image_bytes=image.size,
         profile=reading.profile,
         day=reading.day,
@@ -136,7 +135,7 @@ def _folder_subject(path: Path, reading: Reading, also: HardeningSubject | None)
     files = found.volumes[0].files
     return HardeningSubject(
         image_name=path.resolve().name,
-        image_sha256=_folder_digest(files),
+        digest=functools.cache(functools.partial(_folder_digest, files)),
         image_bytes=sum(file.size or 0 for file in files),
         profile=reading.profile,
         day=reading.day,

@@ -128,8 +128,8 @@ class HardeningSubject:
 
     image_name: str
     """File name without folders; safe to show."""
-    image_sha256: str
-    """Of the whole file; of a folder, of its list of paths and digests."""
+    digest: Callable[[], str]
+    """Compute ``image_sha256``, once."""
     image_bytes: int
     profile: DeviceProfile
     day: date
@@ -154,6 +154,11 @@ class HardeningSubject:
     """A second dump of the same device: application control learns from both."""
     signer: Signer | None = None
     """Signs what is only believed when signed; None when no key was given."""
+
+    @property
+    def image_sha256(self) -> str:
+        """Of the whole file, read when it is first asked for; of a folder, of its list of paths and digests."""
+        return self.digest()
 
     @property
     def roots(self) -> Iterator[Volume]:

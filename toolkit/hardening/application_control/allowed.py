@@ -40,27 +40,27 @@ class AllowedFile:
     """Names of the images it is in: both where two dumps agree."""
 
 
-def code_of(subject: HardeningSubject) -> Iterator[tuple[HardeningSubject, SubjectFile]]:
-    """Yield the files that may be executed and could be read, each with the image it is read from."""
-    for one in _subjects(subject):
+def code_of(subject: HardeningSubject) -> Iterator[tuple[str, HardeningSubject, SubjectFile]]:
+    """Yield the files that may be executed and could be read, each with the image it is in and what to call that."""
+    for name, one in _subjects(subject):
         for file in one.code():
             if file.sha256:
-                yield one, file
+                yield name, one, file
 
 
 def allowed_files(subject: HardeningSubject) -> tuple[AllowedFile, ...]:
     """Return what may be executed, by path and digest; a path has a row for each content it has in two dumps."""
     found: dict[tuple[str, str], tuple[SubjectFile, list[str]]] = {}
-    for one, file in code_of(subject):
+    for name, _one, file in code_of(subject):
         names = found.setdefault((file.path, file.sha256), (file, []))[1]
-        if one.image_name not in names:
-            names.append(one.image_name)
+        if name not in names:
+            names.append(name)
     return tuple(sorted(_allowed(file, names) for file, names in found.values()))
 
 
 def unlisted(subject: HardeningSubject) -> tuple[SubjectFile, ...]:
     """Return the files that the device may execute but that could not be read: they will be refused."""
-    return tuple(file for one in _subjects(subject) for file in one.code() if not file.sha256)
+    return tuple(file for _name, one in _subjects(subject) for file in one.code() if not file.sha256)
 
 
 def nothing_to_allow(subject: HardeningSubject) -> str:
@@ -72,7 +72,7 @@ def learning_findings(subject: HardeningSubject) -> Iterator[Finding]:
     """Yield what of two dumps is not the same: an allow-list learned from a dump allows what does not belong there."""
     if subject.also is None:
         return
-    first, second = subject.image_name, subject.also.image_name
+    first, second = (name for name, _one in _subjects(subject))
     rows = [file for file in allowed_files(subject) if len(file.seen_in) == 1]
     if not rows:
         return
@@ -81,7 +81,7 @@ def learning_findings(subject: HardeningSubject) -> Iterator[Finding]:
         check="allow-list-differs",
         title="The two dumps do not hold the same programs",
         severity=Severity.MEDIUM,
-        detail=f"{counts[first]} files are only in {first}, {counts.get(second, 0)} only in {second}; all are allowed",
+        detail=f"{counts[first]} files are only in {first}, {counts[second]} only in {second}; all are allowed",
         remedy="Find out for each why it differs before the list is used; take out what does not belong on the device.",
         evidence=tuple(Evidence(path=f"{file.seen_in[0]}!{file.path}") for file in rows[:MOST_TOLD]),
     )
@@ -101,10 +101,12 @@ def unwritable_findings(subject: HardeningSubject, why: str) -> Iterator[Finding
         )
 
 
-def _subjects(subject: HardeningSubject) -> Iterator[HardeningSubject]:
-    yield subject
+def _subjects(subject: HardeningSubject) -> Iterator[tuple[str, HardeningSubject]]:
+    """Yield the image and the second dump, each with a name of its own, though two files may be called the same."""
+    yield subject.image_name, subject
     if subject.also is not None:
-        yield subject.also
+        name = subject.also.image_name
+        yield (f"{name} (second dump)" if name == subject.image_name else name), subject.also
 
 
 def _allowed(file: SubjectFile, names: list[str]) -> AllowedFile:

@@ -41,8 +41,8 @@ def not_for_windows(subject: HardeningSubject) -> str:
 def windows_code(subject: HardeningSubject) -> tuple[WindowsCode, ...]:
     """Return what may be executed, by path and digest."""
     found = {
-        WindowsCode(_path(file), digests.sha256, digests.sha1, file.size or 0, file.file_kind, one.image_name)
-        for one, file, digests in _digested(subject)
+        WindowsCode(_path(file), digests.sha256, digests.sha1, file.size or 0, file.file_kind, name)
+        for name, file, digests in _digested(subject)
         if digests is not None
     }
     seen: dict[tuple[str, str], WindowsCode] = {}
@@ -53,7 +53,7 @@ def windows_code(subject: HardeningSubject) -> tuple[WindowsCode, ...]:
 
 def undigested_findings(subject: HardeningSubject) -> Iterator[Finding]:
     """Yield the programs Windows itself could not take for such: they will not be allowed."""
-    bad = [f"{one.image_name}!{file.path}" for one, file, digests in _digested(subject) if digests is None]
+    bad = [f"{name}!{file.path}" for name, file, digests in _digested(subject) if digests is None]
     if bad:
         yield Finding(
             check="allow-list-damaged",
@@ -67,15 +67,15 @@ def undigested_findings(subject: HardeningSubject) -> Iterator[Finding]:
 
 def _digested(
     subject: HardeningSubject,
-) -> Iterator[tuple[HardeningSubject, SubjectFile, AuthenticodeDigests | None]]:
+) -> Iterator[tuple[str, SubjectFile, AuthenticodeDigests | None]]:
     known: dict[str, AuthenticodeDigests | None] = {}
-    for one, file in code_of(subject):
+    for name, one, file in code_of(subject):
         if file.file_kind in PROGRAMS:
             if file.sha256 not in known:
                 known[file.sha256] = _of_program(one, file)
-            yield one, file, known[file.sha256]
+            yield name, file, known[file.sha256]
         elif file.file_kind is FileKind.SCRIPT:
-            yield one, file, AuthenticodeDigests("", file.sha256)
+            yield name, file, AuthenticodeDigests("", file.sha256)
 
 
 def _of_program(subject: HardeningSubject, file: SubjectFile) -> AuthenticodeDigests | None:

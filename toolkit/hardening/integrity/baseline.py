@@ -5,6 +5,7 @@ Times, order, padding and compression are not part of it: the same files packed 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Final
 
 import msgspec
@@ -74,7 +75,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tool: Tool
     day: str
     image: str
-    image_sha256: str
+    contents_sha256: Annotated[str, Meta(description="Of all that is below, however the image was packed.")]
     profile: str
     profile_sha256: str
     system: System
@@ -91,20 +92,23 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def baseline_of(subject: HardeningSubject) -> Baseline:
     """Return the baseline of ``subject``."""
     policy = subject.profile.policy.integrity
+    volumes = tuple(_volume(subject, volume) for volume in subject.volumes)
+    memory = memory_baseline(subject)
+    contents = msgspec.json.encode((volumes, tuple(subject.areas), memory))
     return Baseline(
         format=FORMAT,
         tool=Tool(name="medharden", version=__version__),
         day=subject.day.isoformat(),
         image=subject.image_name,
-        image_sha256=subject.image_sha256,
+        contents_sha256=hashlib.sha256(contents).hexdigest(),
         profile=subject.profile.id,
         profile_sha256=subject.profile.digest,
         system=subject.system,
         mutable_paths=policy.mutable_paths or (),
         mutable_regions=policy.mutable_regions or (),
-        volumes=tuple(_volume(subject, volume) for volume in subject.volumes),
+        volumes=volumes,
         areas=tuple(subject.areas),
-        memory=memory_baseline(subject),
+        memory=memory,
         unread=tuple(subject.unread),
         limits_hit=tuple(subject.limits_hit),
         problems=tuple(subject.problems),

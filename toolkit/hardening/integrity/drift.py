@@ -59,7 +59,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tool: Tool
     baseline_sha256: Annotated[str, Meta(description="Of the baseline file.")]
     baseline_image: str
-    baseline_image_sha256: str
+    baseline_contents_sha256: str
     baseline_day: str
     signed_by: Annotated[str, Meta(description="Id of the key that has signed the baseline.")]
     image: str

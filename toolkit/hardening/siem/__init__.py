@@ -1,0 +1,1 @@
+"""Findings handed to who watches the network: sent to a collector on request, or put away as signed evidence."""
