@@ -48,7 +48,14 @@ def test_a_package_without_a_control_file_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [_packed({"pump.bin": b"x"}), gzip.compress(b"debian-binary\0", mtime=0), b"\x1f\x8b\x08" + b"\xff" * 60, b"", b"PK"]
+    "data",
+    [
+        _packed({"pump.bin": b"x"}),
+        gzip.compress(b"debian-binary\0", mtime=0),
+        b"\x1f\x8b\x08" + b"\xff" * 60,
+        b"",
+        b"PK",
+    ],
 )
 def test_what_is_no_ipk_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):

@@ -13,13 +13,19 @@ import firmware_checks.vulnerabilities
 import toolkit.report
 from toolkit.core.errors import InputError
 from toolkit.hardening.decommission.words import CertificateLabel
+from toolkit.hardening.dossier.words import DossierLabel
 from toolkit.hardening.legacy.words import LegacyLabel
+from toolkit.hardening.playbooks.catalogue import playbooks
+from toolkit.hardening.playbooks.page import PlaybookLabel
 from toolkit.report.languages import Translator, _catalogue, _sentences, languages, missing_translations
 from toolkit.report.lesson_wording import LessonLabel
 from toolkit.report.review_wording import ReviewLabel
 from toolkit.report.wording import Label
 
-SENTENCES = (*Label, *ReviewLabel, *LessonLabel, *LegacyLabel, *CertificateLabel)
+PLAYBOOKS = tuple(sentence for playbook in playbooks() for sentence in playbook.sentences())
+SENTENCES = (
+    *Label, *ReviewLabel, *LessonLabel, *LegacyLabel, *CertificateLabel, *DossierLabel, *PlaybookLabel, *PLAYBOOKS,
+)  # fmt: skip
 """All that pages say by themselves."""
 OTHERS = [language for language in languages() if language != "en"]
 PLACES = re.compile(r"\{\w+\}")

@@ -23,9 +23,11 @@ from toolkit.report.printable import printable
 __all__ = ["FilledForm", "Given", "read_form"]
 
 MOST_BYTES: Final = 16 << 20
-MOST_UNPACKED: Final = 96 << 20
+MOST_UNPACKED: Final = 48 << 20
 MOST_SHARED: Final = 16 << 20
 """Of the table of texts, which is held in memory as a whole."""
+MOST_TAGS: Final = 1_000_000
+"""Of one part: the library holds a row, however wide, as objects of about 100 bytes each."""
 MOST_MEMBERS: Final = 1_000
 MOST_SHEETS: Final = 40
 MOST_ROWS: Final = 4_000
@@ -87,15 +89,15 @@ def _refuse_bombs(path: Path, data: bytes) -> None:
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, OSError, RuntimeError) as error:
         raise InputError(f"{path}: is no .xlsx file: {error}") from error
     if strange is not None:
-        raise InputError(f"{path}: {printable(strange)} defines entities or is no UTF-8, as no MDS2 form does")
+        raise InputError(f"{path}: {printable(strange)} has entities, is no UTF-8 or has too many tags, as no form has")
 
 
 def _is_strange(data: bytes) -> bool:
-    """Tell whether a part is XML that could grow while it is read: by entities, or hidden in another encoding."""
+    """Tell whether a part is XML that could grow while it is read: by entities, even hidden ones, or tags."""
     head = data[:256].lower()
     is_other = data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4] or _OTHER_ENCODING.search(head) is not None
     is_xml = b"<" in data[:16]
-    return is_xml and (is_other or b"<!DOCTYPE" in data or b"<!ENTITY" in data)
+    return is_xml and (is_other or b"<!DOCTYPE" in data or b"<!ENTITY" in data or data.count(b"<") > MOST_TAGS)
 
 
 def _rows_of(path: Path, data: bytes) -> tuple[Given, ...]:

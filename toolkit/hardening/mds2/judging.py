@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from device_profiles.schema import DeviceProfile
+from toolkit.core.findings import Severity
 from toolkit.hardening.mds2.form import FilledForm, Given
 from toolkit.hardening.mds2.questions import Question, questions
 from toolkit.report.model import Report
@@ -120,9 +121,11 @@ def _twice(form: FilledForm) -> Iterator[Contradiction]:
 
 
 def _by_findings(question: Question, report: Report) -> Iterator[Basis]:
+    """Yield what findings say; accepting a risk does not make it untrue, and mere notes say too little."""
+    told = (*report.findings, *(accepted.finding for accepted in report.accepted))
     for checks, answer in ((question.yes_against, "No"), (question.no_against, "Yes")):
         for check in checks:
-            found = [finding for finding in report.findings if finding.check == check]
+            found = [finding for finding in told if finding.check == check and finding.severity is not Severity.INFO]
             if found:
                 places = sorted({evidence.path for finding in found for evidence in finding.evidence})
                 shown = ", ".join(places[:MOST_PLACES]) + (" ..." if len(places) > MOST_PLACES else "")

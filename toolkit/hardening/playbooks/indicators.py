@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
+from toolkit.core.errors import MissingExtra
 from toolkit.core.findings import Finding
 from toolkit.hardening.integrity.drift import Change
 from toolkit.hardening.playbooks.catalogue import playbooks
@@ -31,7 +32,10 @@ Facts = tuple[str, str, str]
 
 def stix_bundle(report: Report) -> bytes:
     """Return a bundle of indicators as JSON; addresses inside of a house are left out, they mean nothing elsewhere."""
-    import stix2  # type: ignore[import-untyped]  # has no types; takes half a second
+    try:
+        import stix2  # type: ignore[import-untyped]  # has no types; takes half a second
+    except ImportError as error:
+        raise MissingExtra(feature="indicators as STIX", extra="stix") from error
 
     moment = document_moment(report)
     facts = list(dict.fromkeys(_facts(report)))
