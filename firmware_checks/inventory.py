@@ -66,12 +66,15 @@ class Inventory:
     """The day for which the image is judged; None when it is not known: then nothing is said about what has expired."""
     assessment: Assessment | None = None
     """What is known against the components; None when nothing was looked up."""
+    _walked: list[Region] = field(default_factory=list, init=False, repr=False, compare=False)
+    """All regions, once somebody asked: nearly every check walks over them."""
 
     def observed(self, sort: type[Sort]) -> Sequence[Seen[Sort]]:
         """Return all observations of one sort, in the order in which the image was read."""
         return self.observations.get(sort, ())
 
     def regions(self) -> Iterator[Region]:
-        """Yield every region, in reading order."""
-        for root in self.roots:
-            yield from root.walk()
+        """Return every region, in reading order."""
+        if not self._walked:
+            self._walked.extend(region for root in self.roots for region in root.walk())
+        return iter(self._walked)

@@ -188,11 +188,9 @@ def _lines(content: Content) -> Iterator[tuple[int, str]]:
     view, elf = content.span.window.view, content.elf
     for start, end in constants(elf) if elf is not None else [(0, content.span.size)]:
         text = bytes(view[start : min(end, start + MOST_BYTES)])
-        if not any(gate in text for gate in _GATES):
+        if not any(gate in text for gate in (_GATES if elf is None else _PROGRAM_GATES)):
             continue
         mark = b"\n" if elf is None else b"\0"
-        if elf is not None and not any(gate in text for gate in _PROGRAM_GATES):
-            continue
         for first, last in _promising(text, mark):
             raw = text[first:last]
             # in a program, a text without a blank is no command, and most are without one

@@ -109,6 +109,9 @@ class ElfHeader(NamedTuple):
     names_index: int
 
 
+_RIGHTS = ("---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx")
+
+
 class ElfSegment(NamedTuple):
     """A program header: what is loaded from where to where, sizes in bytes."""
 
@@ -124,7 +127,7 @@ class ElfSegment(NamedTuple):
     @property
     def rights(self) -> str:
         """Read, write and execute rights as ``rwx``."""
-        return "".join(letter if self.flags & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1)))
+        return _RIGHTS[self.flags & 7]
 
 
 class ElfSection(NamedTuple):
