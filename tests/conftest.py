@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
 import os
+import shutil
 import sys
+import tempfile
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 
 os.environ["MEDHARDEN_CACHE"] = ""  # no test finds or leaves anything in the cache of who runs it
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a bench has one user at a time, and its lock lies in the temporary folder
+    os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{os.environ['PYTEST_XDIST_WORKER']}-")
+    atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
+    tempfile.tempdir = None
 
 settings.register_profile(
     "same-every-run",

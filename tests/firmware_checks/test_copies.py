@@ -23,13 +23,14 @@ if sys.platform != "linux":
 def _made(answer: Callable[[bytes], bytes], count: int = 2) -> Iterator[Copies]:
     made = copies(answer, count)
     assert made is not None
+    started = [copy.pid for copy in made.all]
     try:
         yield made
     finally:
         made.end()
-        for copy in made.all:
+        for pid in started:
             with pytest.raises(ChildProcessError):
-                os.waitpid(copy.pid or -1, os.WNOHANG)
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _doubled(question: bytes) -> bytes:
