@@ -8,6 +8,7 @@ import importlib.resources
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from toolkit.report.markup import Markup, element, join
 from toolkit.report.printable import printable
@@ -67,6 +68,12 @@ class Document:
     language: str = "en"
 
 
+SPACING: Final = """
+h2 { margin-top: 1.8rem; }
+h3 { margin-top: .9rem; }
+"""
+
+
 def to_markdown(document: Document) -> str:
     """Return the page as Markdown (CommonMark with tables)."""
     blocks = [f"# {_plain(document.title)}", *map(_markdown, document.blocks)]
@@ -75,7 +82,7 @@ def to_markdown(document: Document) -> str:
 
 def to_html(document: Document) -> str:
     """Return the page as one HTML file: no script, no network, nothing unescaped."""
-    style = (importlib.resources.files("toolkit.report") / "report.css").read_text(encoding="utf-8")
+    style = (importlib.resources.files("toolkit.report") / "report.css").read_text(encoding="utf-8") + SPACING
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     head = element(

@@ -87,7 +87,7 @@ REMEDY = (
 INCOMPLETE_TITLE = "A part of the dump could not be compared with the baseline"
 INCOMPLETE_REMEDY = "Read the device again; until then nobody can say that it is unchanged."
 CONTROLS = Controls(
-    fda=("D", "F"), iec_62443=("CR 3.4", "EDR 3.11"), iec_81001=("6.3",), cra=("(2)(f)",), mds2=("MLDP",),
+    fda=("D", "F"), iec_62443=("CR 3.4", "EDR 3.11"), iec_81001=("6.3",), cra=("I.2f",), mds2=("MLDP",),
     cwe=NOT_APPLICABLE,
 )  # fmt: skip
 

@@ -122,7 +122,7 @@ PART = HardeningPart(
     ),
     take_back=("Delete the list; nothing on the device knows of it.",),
     controls=Controls(
-        fda=("D",), iec_62443=("CR 3.4", "EDR 3.2"), iec_81001=("5.3",), cra=("(2)(f)",), mds2=("MLDP", "SAHD"),
+        fda=("D",), iec_62443=("CR 3.4", "EDR 3.2"), iec_81001=("5.3",), cra=("I.2f",), mds2=("MLDP", "SAHD"),
         cwe=NOT_APPLICABLE,
     ),
 )  # fmt: skip

@@ -111,7 +111,7 @@ PART = HardeningPart(
     ),
     take_back=("Run as administrator: Set-AppLockerPolicy with an empty policy, and stop Application Identity.",),
     controls=Controls(
-        fda=("D",), iec_62443=("EDR 3.2", "CR 3.4"), iec_81001=("5.3",), cra=("(2)(f)",), mds2=("MLDP", "SAHD"),
+        fda=("D",), iec_62443=("EDR 3.2", "CR 3.4"), iec_81001=("5.3",), cra=("I.2f",), mds2=("MLDP", "SAHD"),
         cwe=NOT_APPLICABLE,
     ),
 )  # fmt: skip

@@ -115,7 +115,7 @@ PART = HardeningPart(
     ),
     take_back=("Start from the boot image without the option; the file system itself was not changed.",),
     controls=Controls(
-        fda=("D",), iec_62443=("EDR 3.14", "CR 3.4"), iec_81001=("5.3",), cra=("(2)(f)",), mds2=("MLDP", "SAHD"),
+        fda=("D",), iec_62443=("EDR 3.14", "CR 3.4"), iec_81001=("5.3",), cra=("I.2f",), mds2=("MLDP", "SAHD"),
         cwe=NOT_APPLICABLE,
     ),
 )  # fmt: skip

@@ -109,7 +109,7 @@ PART = HardeningPart(
         "Delete the two files; nothing else on the device was changed.",
     ),
     controls=Controls(
-        fda=("D",), iec_62443=("EDR 3.2", "CR 3.4"), iec_81001=("5.3",), cra=("(2)(f)",), mds2=("MLDP", "SAHD"),
+        fda=("D",), iec_62443=("EDR 3.2", "CR 3.4"), iec_81001=("5.3",), cra=("I.2f",), mds2=("MLDP", "SAHD"),
         cwe=NOT_APPLICABLE,
     ),
 )  # fmt: skip

@@ -111,7 +111,7 @@ PART = HardeningPart(
         "Remove the attributes where they disturb with: setfattr -x security.ima FILE.",
     ),
     controls=Controls(
-        fda=("D",), iec_62443=("CR 3.4", "EDR 3.14"), iec_81001=("5.3",), cra=("(2)(f)",), mds2=("MLDP", "SAHD"),
+        fda=("D",), iec_62443=("CR 3.4", "EDR 3.14"), iec_81001=("5.3",), cra=("I.2f",), mds2=("MLDP", "SAHD"),
         cwe=NOT_APPLICABLE,
     ),
 )  # fmt: skip

@@ -46,7 +46,7 @@ PART = HardeningPart(
     ),
     take_back=("Delete the file; nothing on the device knows of it.",),
     controls=Controls(
-        fda=("D", "F"), iec_62443=("CR 3.4", "EDR 3.11"), iec_81001=("6.3",), cra=("(2)(f)",), mds2=("MLDP",),
+        fda=("D", "F"), iec_62443=("CR 3.4", "EDR 3.11"), iec_81001=("6.3",), cra=("I.2f",), mds2=("MLDP",),
         cwe=NOT_APPLICABLE,
     ),
 )  # fmt: skip
