@@ -1,7 +1,8 @@
-"""P7: a flood of messages does not keep the device from its work."""
+"""P7: a flood of messages does not keep the device from its work: it answers, and its therapy goes on."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from firmware_checks.controls import NOT_APPLICABLE, Controls
@@ -14,21 +15,34 @@ from toolkit.core.findings import Severity
 
 LINES: Final = 2000
 SETTLE_S: Final = 2.0
+LEAST_TURNS: Final = 10
+"""Half of what the therapy loop turns in ``SETTLE_S``, ten times a second."""
+_TURNS = re.compile(rb" turns=(\d{1,12})")
 
 
 def _run(session: Session) -> Outcome:
+    before = _turns(session)
     session.device.send(b"status\r" * LINES)
     heard = session.device.wait(SETTLE_S)
     if not is_alive(session):
         return failed(f"no answer any more after {LINES} questions at once", heard)
+    after = _turns(session)
+    if before is not None and after is not None and after - before < LEAST_TURNS:
+        return failed(f"the therapy loop turned {after - before} times in {SETTLE_S:g} s after the flood", heard)
     answers = len(ANSWER.findall(heard))
-    return passed(f"{answers} of {LINES} questions at once were answered, and it still answers")
+    return passed(f"{answers} of {LINES} questions at once were answered, it still answers, and its therapy goes on")
+
+
+def _turns(session: Session) -> int | None:
+    """Return how often the therapy loop has turned; None where the device does not count it."""
+    found = _TURNS.findall(session.device.ask(b"status\r", ANSWER).string)
+    return int(found[-1]) if found else None
 
 
 CHECK = BenchCheck(
     name="flood",
     id="P7",
-    question="Does the device still answer after a flood of messages?",
+    question="Does the device go on with its work after a flood of messages?",
     title="A flood of messages stops the device.",
     remedy=("Separate the line or network from everything that could flood it; ask the manufacturer for a limit."),
     severity=Severity.HIGH,
