@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 PUMP: Final = "demo-pump"
+USB: Final = "medusb://demo-pump"
 EMULATORS: Final = ("qemu", "unicorn")
 FILE: Final = Path(__file__).with_name("detection_measured.txt")
 GOOD: Final = "-"
@@ -66,11 +67,11 @@ def detected(weakness: str, seed: int = 0) -> list[Verdict]:
     return judged(address(weakness), (), seed)
 
 
-def judged(url: str, own: Sequence[BenchCheck], seed: int) -> list[Verdict]:
+def judged(url: str, own: Sequence[BenchCheck], seed: int, interface: str = "") -> list[Verdict]:
     """Return the verdicts of the checks ``own``, or of every one that makes sense there, on the pump at ``url``."""
     kind = model_named(PUMP)
     profile = load(kind.profile)
-    device = Device(profile, make_transport(url), interface_of(profile, kind.interface))
+    device = Device(profile, make_transport(url), interface_of(profile, interface or kind.interface))
     device.connect()
     run = CheckRun(device, RunOptions(seed=seed))
     run.run(own or [check for check in checks().values() if not run.why_not_applicable(check)])
@@ -99,8 +100,27 @@ def detection_rows() -> Iterator[tuple[str, ...]]:
     found = {(one.emulator, one.weakness): f"{one.count} of {one.repeats}" for one in measured()}
     compiled = weak_pumps()
     for weakness, words in devices.items():
-        failed = (verdict for verdict in detected(weakness) if verdict.result is Result.FAIL)
-        names = ", ".join(f"{v.id} `{v.check}`" for v in failed) or "none"
+        names = _failed(detected(weakness))
         there = weakness in ("", *compiled)
         on_emulators = (found.get((name, weakness), "not measured") if there else "model only" for name in EMULATORS)
         yield f"`{address(weakness)}`", words, names, *on_emulators
+    yield from _usb_rows()
+
+
+def _usb_rows() -> Iterator[tuple[str, ...]]:
+    """Yield the same of the pump at its USB plug, which the emulators do not have."""
+    from hil.usb_models.demo_pump import USB_MODEL  # needs pyusb
+
+    usb_checks = [check for check in checks().values() if check.good_devices[0].startswith(USB)]
+    for weakness, words in {"": "nothing", **USB_MODEL.weaknesses}.items():
+        url = f"{USB}?weak={weakness}" if weakness else USB
+        yield (
+            f"`{url}`",
+            words,
+            _failed(judged(url, usb_checks, 0, interface="usb")),
+            *("model only" for _ in EMULATORS),
+        )
+
+
+def _failed(verdicts: Iterable[Verdict]) -> str:
+    return ", ".join(f"{v.id} `{v.check}`" for v in verdicts if v.result is Result.FAIL) or "none"

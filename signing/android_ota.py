@@ -85,7 +85,7 @@ def is_intact(covered: memoryview, found: WholeFileSignature) -> bool | None:
 
     That proves nothing about who made it: the certificate came with the archive.
     """
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -103,7 +103,7 @@ def is_intact(covered: memoryview, found: WholeFileSignature) -> bool | None:
             key.verify(found.signature, digest, PKCS1v15(), prehashed)
     except InvalidSignature:
         return False
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         return None
     return True
 

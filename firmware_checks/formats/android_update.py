@@ -86,6 +86,7 @@ class _Reader:
 
 
 def _signer(found: WholeFileSignature) -> dict[str, Fact]:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.x509 import load_der_x509_certificate
 
@@ -93,7 +94,7 @@ def _signer(found: WholeFileSignature) -> dict[str, Fact]:
         certificate: Certificate = load_der_x509_certificate(found.certificate)
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         subject = certificate.subject.rfc4514_string()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         return {}
     key_id = hashlib.sha256(key).hexdigest()
     publisher = publisher_of(key_id)

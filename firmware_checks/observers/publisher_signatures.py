@@ -196,6 +196,7 @@ def _excerpt(way: SignatureWay, signer: str, hash_name: str) -> str:
 
 def _published(rows: tuple[bytes, ...]) -> str:
     """Return where the private half of one of these certificates is published; empty when it is not known to be."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.x509 import load_der_x509_certificate
 
@@ -205,7 +206,7 @@ def _published(rows: tuple[bytes, ...]) -> str:
         try:
             key = load_der_x509_certificate(row).public_key()
             der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             continue
         publisher = publisher_of(hashlib.sha256(der).hexdigest())
         if publisher is not None:

@@ -7,6 +7,7 @@ import pytest
 from hil.bench_image import weak_pumps
 from hil.detection import EMULATORS, detected, detection_rows, intended, measured
 from hil.models.console import WEAKNESSES
+from hil.usb_models.demo_pump import WEAKNESSES as USB_WEAKNESSES
 from hil.verdict import Result
 
 LEAST_REPEATS = {"qemu": 20, "unicorn": 2}
@@ -38,8 +39,11 @@ def test_two_runs_give_the_same_verdicts() -> None:
 def test_the_table_has_the_good_pump_first_and_each_weak_one_once() -> None:
     rows = list(detection_rows())
     assert rows[0][:3] == ("`medemu://demo-pump`", "nothing", "none")
-    assert len(rows) == 1 + len(WEAKNESSES)
-    assert all(row[2].count("`") == 2 for row in rows[1:])
+    usb = [row for row in rows if row[0].startswith("`medusb:")]
+    assert len(rows) == 1 + len(WEAKNESSES) + len(usb)
+    assert usb[0][:3] == ("`medusb://demo-pump`", "nothing", "none")
+    assert len(usb) == 1 + len(USB_WEAKNESSES)
+    assert all(row[2].count("`") == 2 for row in rows[1:] if row is not usb[0])
 
 
 def test_on_each_emulator_every_weak_pump_was_found_each_time_and_the_good_one_never_blamed() -> None:
