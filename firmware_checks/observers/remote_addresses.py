@@ -26,6 +26,8 @@ _ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
 _QUAD = re.compile(rb"0\.0{1,3}\.0{1,3}\.0")
 """The shape of an address when all digits are one: few texts have it, and a plain search finds its start."""
 LONGEST_SCHEME = 5
+PIECE_BYTES, LONGEST_SHAPE = 1 << 20, 16
+"""A copy of a whole image would take as much memory again."""
 MOST_LOCATION_BYTES = 300
 _URL = re.compile(
     rb"(?P<scheme>https?|ftps?|tftp)://(?:[^@/\s\"'\0]{1,40}@)?(?P<host>[A-Za-z0-9][\w.-]{2,80})(?P<path>[^\s\"'\0<>)]{0,120})"
@@ -108,18 +110,19 @@ def _addresses(text: bytes, base: int, *, is_text: bool) -> Iterator[RemoteAddre
 
 def _numbers(text: bytes) -> Iterator[re.Match[bytes]]:
     """Yield what may be an address, looked for where four numbers in a row stand."""
-    shape = text.translate(_ANY_DIGIT)
     end = 0
-    for place in _places(shape, b"0.0"):
-        if place < end or _QUAD.match(shape, place) is None:
-            continue
-        start = place
-        while start > 0 and shape[start - 1] == ord("0"):
-            start -= 1
-        found = _IP.match(text, start)
-        if found is not None:
-            end = found.end()
-            yield found
+    for first in range(0, len(text), PIECE_BYTES):
+        shape = text[first : first + PIECE_BYTES + LONGEST_SHAPE].translate(_ANY_DIGIT)
+        for place in _places(shape, b"0.0"):
+            start = first + place
+            if start < end or place >= PIECE_BYTES or _QUAD.match(shape, place) is None:
+                continue
+            while start > 0 and text[start - 1 : start].isdigit():
+                start -= 1
+            found = _IP.match(text, start)
+            if found is not None:
+                end = found.end()
+                yield found
 
 
 def _places(text: bytes, literal: bytes) -> Iterator[int]:
