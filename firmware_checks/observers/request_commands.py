@@ -27,6 +27,9 @@ _DIRECT = re.compile(_RUN + rb"[ \t]*[(\"']?[^;\n]{0,160}?" + _REQUEST)
 _ASSIGN = re.compile(
     rb"(?:local\s+|my\s+|var\s+|let\s+|const\s+)?\$?(?P<name>[A-Za-z_]\w{0,40})\s*=(?!=)[^\n]{0,120}?" + _REQUEST
 )
+_FROM_REQUEST = re.compile(_REQUEST)
+REACH_BYTES = 240
+"""Before a request, in its line: the name it is given to, and what stands between."""
 _SAFE = re.compile(
     rb"\b(?:int|float|intval|floatval|parseInt|Number|escapeshellarg|escapeshellcmd|quote|quotemeta|filter_var"
     rb"|tonumber)[ \t]*\("
@@ -107,10 +110,17 @@ def _read(content: Content) -> Iterator[Observation]:
 
 def _names_of_requests(content: Content, text: bytes) -> set[bytes]:
     """Return the variables that hold something of a request."""
-    names = {found["name"] for found in _ASSIGN.finditer(text) if not _SAFE.search(found.group())}
+    names = {found["name"] for found in _assignments(text) if not _SAFE.search(found.group())}
     if _PAGE_FOLDER.search(content.path) and content.head.startswith(b"#!"):
         names |= {found["name"] for found in _TYPED.finditer(text)}
     return names
+
+
+def _assignments(text: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield what is set from a request; looked for in lines that have one, as all assignments of a script are many."""
+    for request in _FROM_REQUEST.finditer(text):
+        first = max(text.rfind(b"\n", 0, request.start()) + 1, request.start() - REACH_BYTES)
+        yield from _ASSIGN.finditer(text[first : request.end()])
 
 
 def _templates(text: bytes) -> Iterator[Observation]:
