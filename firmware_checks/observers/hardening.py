@@ -33,6 +33,7 @@ FORMATTERS: Final = (b"\0printf\0", b"\0fprintf\0", b"\0sprintf\0", b"\0snprintf
 """Functions that FORTIFY replaces wherever they are called."""
 BASE, LOADER_PLACE, DYNAMIC_PLACE, NOTE_PLACE, STRINGS_PLACE = 0x40_0000, 0x160, 0x180, 0x1D8, 0x200
 """Where the example has its parts."""
+_RISKY_MARKS = tuple((name, b"\0" + name.encode() + b"\0") for name in RISKY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def _read(content: Content) -> Iterator[Observation]:
         has_debug=".debug_info" in sections or ".zdebug_info" in sections,
         has_symbols=any(s.type == SectionType.SYMBOLS for s in elf.sections),
         is_on_network=any(name in names for name in NETWORK),
-        risky=tuple(name for name in RISKY if b"\0" + name.encode() + b"\0" in names),
+        risky=tuple(name for name, mark in _RISKY_MARKS if mark in names),
         could_fortify=b"\0libc.so.6\0" in names and any(name in names for name in FORMATTERS),
         guards_flow=_guards_flow(elf, names),
     )
