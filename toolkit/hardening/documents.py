@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from toolkit.report.markup import Markup, element, join
+from toolkit.report.page_frame import framed
 from toolkit.report.printable import printable
 
 __all__ = ["Block", "Document", "Heading", "Items", "Paragraph", "Steps", "Table", "to_html", "to_markdown"]
@@ -82,19 +80,8 @@ def to_markdown(document: Document) -> str:
 
 def to_html(document: Document) -> str:
     """Return the page as one HTML file: no script, no network, nothing unescaped."""
-    style = (importlib.resources.files("toolkit.report") / "report.css").read_text(encoding="utf-8") + SPACING
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", document.title),
-        element("style", Markup(style)),
-    )
     body = element("body", element("main", element("h1", document.title), *map(_html, document.blocks)))
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang=document.language)}\n"
+    return framed(body, title=document.title, language=document.language, more_style=SPACING)
 
 
 def _markdown(block: Block) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
 from typing import Final
 
 from toolkit.core.findings import Evidence
@@ -12,6 +9,7 @@ from toolkit.hardening.decommission.certificate import Certificate, Remain, Verd
 from toolkit.hardening.decommission.words import PLACES, VERDICTS, CertificateLabel
 from toolkit.report.languages import ENGLISH, Translator
 from toolkit.report.markup import Markup, element
+from toolkit.report.page_frame import framed
 from toolkit.report.wording import Label
 
 __all__ = ["certificate_to_html"]
@@ -41,21 +39,7 @@ def certificate_to_html(certificate: Certificate, *, language: str = ENGLISH) ->
         _sign_off(say),
         class_="review",
     )
-    return f"<!DOCTYPE html>\n{element('html', _head(say), element('body', main), lang=language)}\n"
-
-
-def _head(say: Translator) -> Markup:
-    style = (importlib.resources.files("toolkit.report") / "report.css").read_text(encoding="utf-8") + STYLE
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", say(CertificateLabel.TITLE)),
-        element("style", Markup(style)),
-    )
+    return framed(element("body", main), title=say(CertificateLabel.TITLE), language=language, more_style=STYLE)
 
 
 def _facts(certificate: Certificate, say: Translator) -> Markup:
