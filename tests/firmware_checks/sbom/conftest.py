@@ -116,7 +116,7 @@ def cyclonedx_text() -> Callable[[str, str], str]:
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def spdx_json() -> dict[str, Any]:
     """The example as SPDX 2.3."""
     copy: dict[str, Any] = json.loads(json.dumps(SPDX))
