@@ -11,6 +11,7 @@ import enum
 import re
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -82,7 +83,7 @@ class EmulatedProbe:
         return None if self._memory is None else self._memory[address : address + size]
 
 
-class _ProgramProbe:
+class _ProgramProbe(ABC):
     """What the two programs have in common."""
 
     program: str
@@ -98,9 +99,9 @@ class _ProgramProbe:
         self._program = program or self.program
         self.name = f"{self.program}:{','.join(arguments)}"
 
+    @abstractmethod
     def command(self, read: tuple[int, int] | None) -> list[str]:
         """Return the arguments; ``read`` is address and number of words."""
-        raise NotImplementedError
 
     def state(self) -> PortState:
         """Attach without halting or resetting, and leave again."""
