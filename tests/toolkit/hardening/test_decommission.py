@@ -7,13 +7,19 @@ import json
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from firmware_checks.fact_reader import Content
+from firmware_checks.image import open_image
+from firmware_checks.observer import Observation
+from firmware_checks.scan import Scanner
 from toolkit.app.cli import medharden
-from toolkit.hardening.decommission.looking import LOOKED_FOR
+from toolkit.hardening.decommission.looking import LOOKED_FOR, look_at_bytes
 from toolkit.hardening.decommission.words import CertificateLabel
 from toolkit.report.languages import languages, missing_translations
 
@@ -94,6 +100,19 @@ def test_what_cannot_be_looked_at_gets_no_certificate(tmp_path: Path) -> None:
     result, told = _ask(tmp_path, _tar(CLEAN), "--profile", "contec-cms50f")
     assert told["verdict"] == "not-certified"
     assert "it is not whole" in str(told["obstacles"])
+
+
+def test_what_failed_to_look_is_never_taken_for_a_clean_look(tmp_path: Path) -> None:
+    def fail(_content: Content) -> Iterator[Observation]:
+        raise ZeroDivisionError
+
+    path = tmp_path / "dump.img"
+    path.write_bytes(_tar(CLEAN))
+    scanner = Scanner()
+    scanner.observers = {name: replace(observer, read=fail) for name, observer in scanner.observers.items()}
+    with open_image(path, scanner.limits) as image:
+        _, failed = look_at_bytes(image, scanner.take_inventory(image), scanner)
+    assert "not looked for in all bytes: patient-records observer: ZeroDivisionError" in failed
 
 
 @pytest.mark.parametrize("language", languages())

@@ -26,6 +26,7 @@ from toolkit.hardening.logs.journal import journal_events, journal_json_events
 from toolkit.hardening.logs.text_logs import text_events
 from toolkit.hardening.logs.watcher import Watcher, load_watchers, shown_name
 from toolkit.hardening.logs.windows_events import windows_events
+from toolkit.hardening.reading import Reading, read_subject
 from toolkit.hardening.subject import HardeningSubject
 from toolkit.report.languages import languages, missing_translations
 
@@ -321,6 +322,17 @@ def _root(files: dict[str, bytes]) -> bytes:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.linux_tar(files)  # type: ignore[no-any-return]
+
+
+def test_an_image_that_was_not_read_to_its_end_is_no_proof_that_nothing_starts_the_log(
+    tmp_path: Path, linux_subject: HardeningSubject
+) -> None:
+    image = tmp_path / "image.tar"
+    image.write_bytes(_root({"sbin/syslogd": b"\x7fELF"}))
+    with read_subject(image, Reading(profile=linux_subject.profile, day=DAY, jobs=1)) as subject:
+        cut = replace(subject, unread=("something",))  # type: ignore[arg-type]
+        assert log_ability(cut).answer == "unknown"
+        assert log_ability(replace(subject, unread=())).answer == "no"
 
 
 def test_other_images_do_not_show_whether_the_device_logs(

@@ -19,7 +19,7 @@ from toolkit.core.cache import NO_CACHE, Cache
 from toolkit.core.findings import Finding
 from toolkit.hardening.decommission.certificate import Certificate, Device, Place, Remain, Verdict
 
-__all__ = ["LOOKED_FOR", "certificate_of"]
+__all__ = ["LOOKED_FOR", "certificate_of", "look_at_bytes"]
 
 FORMAT = "medharden-decommission-1"
 LOOKED_FOR = (
@@ -55,13 +55,13 @@ def certificate_of(
     known = _known(vendor, scanner, checks)
     with open_image(path, scanner.limits) as image:
         inventory = scanner.take_inventory(image, on_progress)
-        raw = _raw_inventory(image, inventory, scanner)
+        raw, failed = look_at_bytes(image, inventory, scanner)
         blank = _blank_bytes(image)
     found = [Remain(place=Place.FILE, finding=f) for f in _findings(checks, inventory, profile)]
     in_raw = {name: checks[name] for name in IN_RAW_BYTES}
     found += [Remain(place=Place.RAW, finding=f) for f in _findings(in_raw, raw, profile)]
     remains = tuple(remain for remain in found if not _is_known(remain.finding, known))
-    obstacles = tuple(_obstacles(inventory, profile))
+    obstacles = (*_obstacles(inventory, profile), *failed)
     verdict = Verdict.REMAINS if remains else Verdict.NOT_CERTIFIED if obstacles else Verdict.NOTHING_FOUND
     return Certificate(
         format=FORMAT,
@@ -99,11 +99,20 @@ def _is_known(finding: Finding, known: frozenset[tuple[str, str]]) -> bool:
     return all((finding.check, evidence.excerpt) in known for evidence in finding.evidence)
 
 
-def _raw_inventory(image: Image, inventory: Inventory, scanner: Scanner) -> Inventory:
-    """Return what observers see in all bytes of the dump as they lie there: deleted files are still in them."""
-    collector = ObservationCollector(scanner.observers, scanner.engine, lambda _what, _span, _error: None)
+def look_at_bytes(image: Image, inventory: Inventory, scanner: Scanner) -> tuple[Inventory, list[str]]:
+    """Return what observers see in all bytes of the dump as they lie there, and which of them failed.
+
+    Deleted files are still in these bytes. An observer that failed has not looked, so nothing can be certified.
+    """
+    failed: list[str] = []
+    collector = ObservationCollector(
+        scanner.observers,
+        scanner.engine,
+        lambda what, _span, error: failed.append(f"not looked for in all bytes: {what}: {type(error).__name__}"),
+    )
     collector.collect(Content(image.span, search=collector.search), [])
-    return replace(inventory, roots=(), components=(), files={}, entries=(), observations=collector.seen)
+    seen = replace(inventory, roots=(), components=(), files={}, entries=(), observations=collector.seen)
+    return seen, failed
 
 
 def _obstacles(inventory: Inventory, profile: DeviceProfile | None) -> Iterator[str]:

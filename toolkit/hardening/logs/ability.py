@@ -88,11 +88,14 @@ def _of_linux(subject: HardeningSubject) -> LogAbility:
         f.name == "var/log" and f.kind is EntryKind.SYMBOLIC_LINK and "log" in f.name for f in files
     )
     is_started = bool(starters) or "systemd-journald" in programs
+    answer, reason = "yes", "a program that writes a log is started"
+    if not is_started:
+        answer, reason = "no", "the program that writes a log is never started"
+        if subject.unread:
+            answer, reason = "unknown", "nothing was seen that starts it, and parts could not be read"
     return LogAbility(
-        answer="yes" if is_started else "no",
-        reason="a program that writes a log is started"
-        if is_started
-        else "the program that writes a log is never started",
+        answer=answer,
+        reason=reason,
         programs=tuple(programs),
         started_by=tuple(printable(path) for path in sorted(starters)),
         sent_to=tuple(sorted(map(shown_name, hosts))),
